@@ -1,0 +1,7 @@
+import type { Command } from 'commander';
+
+/** Adds one command to the program; `exit` sets the exit code if it is not 0. */
+export type Register = (program: Command, exit: (code: number) => void) => void;
+
+/** One line a command: keep them in the order of the help text. */
+export const commands: readonly Register[] = [];
