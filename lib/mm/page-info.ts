@@ -1,4 +1,4 @@
-import { Journal } from './journal';
+import type { Journal } from './journal';
 import { MIGRATE_TYPES, type MigrateType } from './migrate-type';
 
 /** What a page frame is used for. `pcp` is free, but in a per-CPU list. */

@@ -1,4 +1,4 @@
-import { Journal } from './journal';
+import type { Journal } from './journal';
 
 /** Index 0 is nobody, so that fresh arrays mean empty trees. */
 export const NIL = 0;

@@ -1,4 +1,5 @@
-import { FreeLists, MAX_PAGE_ORDER } from './free-lists';
+import type { FreeLists } from './free-lists';
+import { MAX_PAGE_ORDER } from './free-lists';
 import type { Journal } from './journal';
 import { ISOLATE, MIGRATE_TYPES } from './migrate-type';
 import type { PageInfo } from './page-info';
