@@ -1,0 +1,172 @@
+import { isCanonical, type VirtAddr } from './addr';
+import type { Cpu } from './cpu';
+import {
+  type Fault,
+  type FaultReason,
+  hasErrorCode,
+  isFault,
+  makeFault,
+  VECTOR_DF,
+  VECTOR_GP,
+  VECTOR_NP,
+  VECTOR_PF,
+  VECTOR_SS,
+  VECTOR_TS,
+} from './fault';
+import { decodeGate, GATE_SIZE } from './idt';
+import { RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM } from './registers';
+import { stackPointerOffset } from './tss';
+
+/** What became of an exception or interrupt. */
+export type Delivery =
+  | {
+      readonly kind: 'handler';
+      /** Of the handler that runs now: 8 if it became a double fault. */
+      readonly vector: number;
+      /** As pushed; 0 if the vector pushes none. */
+      readonly errorCode: number;
+      /** RIP now. */
+      readonly handler: VirtAddr;
+      /** RSP after the frame. */
+      readonly rsp: VirtAddr;
+      /** The faults on the way, first to last; of an interrupt those of its delivery. */
+      readonly faults: Fault[];
+    }
+  | { readonly kind: 'triple-fault'; readonly faults: Fault[] };
+
+/** What is being delivered. */
+interface Event {
+  vector: number;
+  errorCode: number;
+  /** Pushed with RFLAGS.RF set: the instruction will be restarted. */
+  restarts: boolean;
+  /** An interrupt, or an exception met while another event was being delivered. */
+  external: boolean;
+}
+
+const CONTRIBUTORY: readonly number[] = [0, VECTOR_TS, VECTOR_NP, VECTOR_SS, VECTOR_GP, 21];
+/** Traps and aborts: their frame is pushed with RF as it is. */
+const NOT_RESTARTING: readonly number[] = [1, 2, 3, 4, VECTOR_DF, 18];
+
+type Class = 'benign' | 'contributory' | 'page-fault' | 'double-fault';
+
+function classOf(vector: number): Class {
+  if (vector === VECTOR_DF) return 'double-fault';
+  if (vector === VECTOR_PF || vector === 20) return 'page-fault';
+  return CONTRIBUTORY.includes(vector) ? 'contributory' : 'benign';
+}
+
+/** What a second exception during the delivery of a first makes. SDM vol. 3, 6.15, table 6-5. */
+export function combine(first: number, second: number): 'serial' | 'double-fault' | 'triple-fault' {
+  const [a, b] = [classOf(first), classOf(second)];
+  if (a === 'benign' || b === 'benign') return 'serial';
+  if (a === 'double-fault') return 'triple-fault';
+  if (a === 'contributory') return b === 'contributory' ? 'double-fault' : 'serial';
+  return 'double-fault';
+}
+
+/** Delivers an exception, and what its delivery raises, until a handler or the triple fault. */
+export function deliverFault(cpu: Cpu, fault: Fault): Delivery {
+  if (fault.vector === VECTOR_PF && fault.address !== null) cpu.cr2 = fault.address;
+  return deliver(
+    cpu,
+    {
+      vector: fault.vector,
+      errorCode: fault.errorCode,
+      restarts: !NOT_RESTARTING.includes(fault.vector),
+      external: false,
+    },
+    [fault],
+  );
+}
+
+/** Delivers an interrupt of the given vector. */
+export function deliverInterrupt(cpu: Cpu, vector: number): Delivery {
+  return deliver(cpu, { vector, errorCode: 0, restarts: false, external: true }, []);
+}
+
+function deliver(cpu: Cpu, event: Event, faults: Fault[]): Delivery {
+  for (;;) {
+    const fault = enterHandler(cpu, event);
+    if (fault === null) {
+      const { vector, errorCode } = event;
+      return { kind: 'handler', vector, errorCode, handler: cpu.rip, rsp: cpu.rsp, faults };
+    }
+    faults.push(fault);
+    if (fault.vector === VECTOR_PF && fault.address !== null) cpu.cr2 = fault.address;
+    switch (event.external && faults.length === 1 ? 'serial' : combine(event.vector, fault.vector)) {
+      case 'triple-fault':
+        return { kind: 'triple-fault', faults };
+      case 'double-fault':
+        event = { vector: VECTOR_DF, errorCode: 0, restarts: false, external: true };
+        break;
+      case 'serial':
+        event = {
+          vector: fault.vector,
+          errorCode: fault.errorCode,
+          restarts: true,
+          external: true,
+        };
+    }
+  }
+}
+
+/**
+ * Through the gate to the handler. SDM vol. 3, 6.12 and 6.14; pseudocode at INT n in vol. 2.
+ * The registers change only if everything succeeds; pushes that succeeded stay in memory.
+ */
+function enterHandler(cpu: Cpu, { vector, errorCode, restarts, external }: Event): Fault | null {
+  const ext = external ? 1 : 0;
+  const fail = (which: number, reason: FaultReason, code: number): Fault =>
+    makeFault(which, reason, { errorCode: code | ext, access: 'read' });
+  const inIdt = (vector << 3) | 2;
+
+  if (vector * GATE_SIZE + GATE_SIZE - 1 > cpu.idtr.limit) {
+    return fail(VECTOR_GP, 'idt-limit', inIdt);
+  }
+  const at = BigInt.asUintN(64, cpu.idtr.base + BigInt(vector * GATE_SIZE));
+  const low = cpu.loadImplicit64(at);
+  if (isFault(low)) return low;
+  const high = cpu.loadImplicit64(BigInt.asUintN(64, at + 8n));
+  if (isFault(high)) return high;
+  const gate = decodeGate(low, high);
+  if (gate === null) return fail(VECTOR_GP, 'bad-gate', inIdt);
+  if (!gate.present) return fail(VECTOR_NP, 'gate-not-present', inIdt);
+  if ((gate.selector & 0xfffc) === 0) return fail(VECTOR_GP, 'bad-selector', 0);
+
+  let rsp = cpu.rsp;
+  if (gate.ist !== 0 || cpu.cpl !== 0) {
+    const slot = BigInt.asUintN(64, cpu.tss + BigInt(stackPointerOffset(gate.ist)));
+    const top = cpu.loadImplicit64(slot);
+    if (isFault(top)) return top;
+    if (!isCanonical(top, cpu.levels)) return fail(VECTOR_SS, 'non-canonical', 0);
+    rsp = top;
+  }
+  rsp &= ~15n;
+  const rflags = restarts ? cpu.rflags | RFLAGS_RF : cpu.rflags;
+  const frame = [BigInt(cpu.ss), cpu.rsp, rflags, BigInt(cpu.cs), cpu.rip];
+  if (hasErrorCode(vector)) frame.push(BigInt(errorCode));
+  for (const value of frame) {
+    rsp = BigInt.asUintN(64, rsp - 8n);
+    const fault = cpu.storeFrame64(rsp, value);
+    if (fault !== null) {
+      return fault.vector === VECTOR_SS
+        ? makeFault(VECTOR_SS, 'non-canonical', {
+            errorCode: ext,
+            address: fault.address,
+            access: 'write',
+          })
+        : fault;
+    }
+  }
+  if (!isCanonical(gate.offset, cpu.levels)) return fail(VECTOR_GP, 'non-canonical', 0);
+
+  if (cpu.cpl !== 0) cpu.ss = 0;
+  cpu.cpl = 0;
+  cpu.cs = gate.selector & 0xfffc;
+  cpu.rip = gate.offset;
+  cpu.rsp = rsp;
+  cpu.rflags &= ~(RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM);
+  if (gate.type === 'interrupt') cpu.rflags &= ~RFLAGS_IF;
+  return null;
+}
