@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openBrowser } from '../jupyter/browser';
+import { freePort, isFree, LOOPBACK } from '../jupyter/port';
+import { startServer, type JupyterServer } from '../jupyter/server';
+import { locate, type Project } from '../setup/project';
+import type { Register } from '.';
+import { UsageError } from './usage-error';
+
+const FIRST_NOTEBOOK = 'notebooks/00-start-here.ipynb';
+const USUAL_PORT = 8888;
+const STOPPING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+export const register: Register = (program, exit) => {
+  program
+    .command('lab')
+    .description('open JupyterLab on the course (what npm start runs)')
+    .option('--no-browser', 'only print the address')
+    .option('--port <n>', `listen on this port of ${LOOPBACK} (default: the first free one)`)
+    .action(async ({ browser, port }: { browser: boolean; port?: string }) => {
+      exit(await lab(browser, port === undefined ? undefined : readPort(port)));
+    });
+};
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
+  throw new UsageError(`--port: expected a number from 1 to 65535, got ${text}`);
+}
+
+/** Runs JupyterLab until it is stopped; returns the exit code. */
+async function lab(browser: boolean, asked: number | undefined): Promise<number> {
+  const project = locate();
+  if (!existsSync(project.python)) {
+    throw new UsageError("nothing is set up yet: run 'npm start', which sets up and opens the lab");
+  }
+  if (asked !== undefined && !(await isFree(asked))) {
+    const free = await freePort(asked);
+    return fail(`port ${asked} is taken: free it, leave --port out, or use --port ${free}`);
+  }
+  const abort = new AbortController();
+  const { signal } = abort;
+  const stopping = new Promise<void>((resolve) =>
+    signal.addEventListener('abort', () => resolve()),
+  );
+  onStop(() => abort.abort());
+  process.stdout.write('Starting JupyterLab …\n');
+  const starting = startServer({
+    project,
+    app: 'lab',
+    folder: project.root,
+    keep: project.jupyter,
+    port: asked ?? (await freePort(USUAL_PORT)),
+    signal,
+  });
+  let server: JupyterServer;
+  try {
+    server = await starting;
+  } catch (error) {
+    return signal.aborted ? stopped() : fail((error as Error).message);
+  }
+  announce(project, server, browser);
+  const code = await Promise.race([server.ended, stopping]);
+  if (code === undefined) {
+    process.stdout.write('\nStopping JupyterLab and its kernels …\n');
+    await server.stop();
+    return stopped();
+  }
+  if (code === 0) {
+    process.stdout.write('JupyterLab has been shut down.\n');
+    return 0;
+  }
+  return fail(`JupyterLab ended (exit code ${code}); its log is ${server.log}`);
+}
+
+function announce(project: Project, { url, token, log }: JupyterServer, browser: boolean): void {
+  const page = existsSync(join(project.root, FIRST_NOTEBOOK)) ? `/tree/${FIRST_NOTEBOOK}` : '';
+  const address = `${url}lab${page}?token=${token}`;
+  const opened = browser && openBrowser(address);
+  process.stdout.write(
+    `\nJupyterLab is running${opened ? ' and opens in your browser' : ''}:\n\n` +
+      `    ${address}\n\nIts log: ${log}\nCtrl-C stops it.\n`,
+  );
+}
+
+/**
+ * Calls `stop` on the first wish to end. npm and the terminal may both pass on one Ctrl-C, so
+ * that further signals mean nothing more; and npm may be gone without having passed on any.
+ */
+function onStop(stop: () => void): void {
+  for (const signal of STOPPING) process.on(signal, stop);
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    stop();
+  }, 1000);
+  watch.unref();
+}
+
+function stopped(): number {
+  process.stdout.write('Stopped.\n');
+  return 0;
+}
+
+function fail(message: string): number {
+  process.stderr.write(`guardpage: ${message}\n`);
+  return 1;
+}
