@@ -73,13 +73,21 @@ export class Cpu {
   private controls = { cr0: 0, cr3: 0n, cr4: 0, efer: 0, rflags: R.RFLAGS_FIXED, pkru: 0 };
 
   constructor(memory: PhysMemory, options: CpuOptions = {}) {
-    const { levels = 4, maxphyaddr = 46, smep = true, smap = true, wp = true, nxe = true } = options;
-    if (levels !== 4 && levels !== 5) throw new RangeError(`levels: expected 4 or 5, got ${levels}`);
+    const {
+      levels = 4,
+      maxphyaddr = 46,
+      smep = true,
+      smap = true,
+      wp = true,
+      nxe = true,
+    } = options;
+    if (levels !== 4 && levels !== 5)
+      throw new RangeError(`levels: expected 4 or 5, got ${levels}`);
     this.memory = memory;
     this.mmu = new Mmu(memory, maxphyaddr, options.tlb);
     this.port = new MemoryPort(memory, this.mmu);
     this.gpr = Object.fromEntries(GPR_NAMES.map((name) => [name, 0n])) as Gprs;
-    this.controls.cr0 = R.CR0_PG | R.CR0_PE | (wp ? R.CR0_WP : 0);
+    this.controls.cr0 = R.CR0_LINUX | (wp ? R.CR0_WP : 0);
     this.controls.cr4 =
       R.CR4_PAE |
       R.CR4_PGE |
@@ -160,7 +168,9 @@ export class Cpu {
     const bits = Number(BigInt.asIntN(32, v));
     const changed = old ^ bits;
     if (!(bits & R.CR4_PAE) || changed & R.CR4_LA57) {
-      throw new RangeError(`cr4: expected PAE set and LA57 unchanged in 64-bit mode, got ${hex(v, 8)}`);
+      throw new RangeError(
+        `cr4: expected PAE set and LA57 unchanged in 64-bit mode, got ${hex(v, 8)}`,
+      );
     }
     if (changed & bits & R.CR4_PCIDE && this.controls.cr3 & 0xfffn) {
       throw new RangeError('cr4: expected CR3[11:0] = 0 when PCIDE is set');
@@ -186,11 +196,16 @@ export class Cpu {
    * none if bit 63 (or `noFlush`) is set then. SDM vol. 3, 4.10.4.1.
    */
   setCr3(v: bigint, options: { noFlush?: boolean } = {}): void {
-    const pcide = (this.controls.cr4 & R.CR4_PCIDE) !== 0;
+    const pcide = this.pcidEnabled;
     const noFlush = pcide && (options.noFlush === true || (v & (1n << 63n)) !== 0n);
     this.controls.cr3 = v & ((1n << 63n) - 1n);
     this.applyControls();
     if (!noFlush) this.mmu.tlb.flush(pcide ? this.mmu.currentPcid : -1, false);
+  }
+
+  /** CR4.PCIDE. */
+  get pcidEnabled(): boolean {
+    return (this.controls.cr4 & R.CR4_PCIDE) !== 0;
   }
 
   /** INVLPG: drops every entry, also global ones, that translates `va` now. */
@@ -418,4 +433,3 @@ export class Cpu {
     ].join('\n');
   }
 }
-

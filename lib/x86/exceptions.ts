@@ -94,7 +94,9 @@ function deliver(cpu: Cpu, event: Event, faults: Fault[]): Delivery {
     }
     faults.push(fault);
     if (fault.vector === VECTOR_PF && fault.address !== null) cpu.cr2 = fault.address;
-    switch (event.external && faults.length === 1 ? 'serial' : combine(event.vector, fault.vector)) {
+    switch (
+      event.external && faults.length === 1 ? 'serial' : combine(event.vector, fault.vector)
+    ) {
       case 'triple-fault':
         return { kind: 'triple-fault', faults };
       case 'double-fault':

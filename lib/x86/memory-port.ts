@@ -119,7 +119,7 @@ export class MemoryPort {
     visit: (at: number, from: number, count: number) => void,
   ): Fault | null {
     const { mmu } = this;
-    for (let done = 0; done < n; ) {
+    for (let done = 0; done < n;) {
       scratch64[0] = va + BigInt(done);
       const lo = scratch32[0];
       const hi = scratch32[1];

@@ -41,7 +41,12 @@ export class PhysMemory implements TableSource {
 
   /** @throws RangeError unless `bytes` is a multiple of 4096, from 4096 to 2^42 (4 TiB) */
   constructor(bytes: number) {
-    if (!Number.isSafeInteger(bytes) || bytes < PAGE_SIZE || bytes % PAGE_SIZE || bytes > MAX_SIZE) {
+    if (
+      !Number.isSafeInteger(bytes) ||
+      bytes < PAGE_SIZE ||
+      bytes % PAGE_SIZE ||
+      bytes > MAX_SIZE
+    ) {
       throw new RangeError(`bytes: expected a multiple of 4096 from 4096 to 2^42, got ${bytes}`);
     }
     this.size = bytes;
@@ -111,7 +116,7 @@ export class PhysMemory implements TableSource {
     const start = this.offset(pa, checkCount(n));
     if (this.flatBytes) return this.flatBytes.slice(start, start + n);
     const out = new Uint8Array(n);
-    for (let at = start; at < start + n; ) {
+    for (let at = start; at < start + n;) {
       const here = Math.min(start + n - at, PAGE_SIZE - (at % PAGE_SIZE));
       out.set(this.pageBytes(at, here), at - start);
       at += here;
@@ -121,7 +126,7 @@ export class PhysMemory implements TableSource {
 
   writeBytes(pa: PhysAddr, bytes: Uint8Array): void {
     const start = this.offset(pa, bytes.length);
-    for (let at = start; at < start + bytes.length; ) {
+    for (let at = start; at < start + bytes.length;) {
       const here = Math.min(start + bytes.length - at, PAGE_SIZE - (at % PAGE_SIZE));
       this.willWrite(Math.floor(at / PAGE_SIZE));
       this.pageBytes(at, here).set(bytes.subarray(at - start, at - start + here));
@@ -131,7 +136,7 @@ export class PhysMemory implements TableSource {
 
   fill(pa: PhysAddr, n: number, byte: number): void {
     const start = this.offset(pa, checkCount(n));
-    for (let at = start; at < start + n; ) {
+    for (let at = start; at < start + n;) {
       const here = Math.min(start + n - at, PAGE_SIZE - (at % PAGE_SIZE));
       this.willWrite(Math.floor(at / PAGE_SIZE));
       this.pageBytes(at, here).fill(byte);

@@ -3,6 +3,8 @@ export const CR0_PE: number = 1 << 0;
 /** Supervisor writes respect read-only pages. */
 export const CR0_WP: number = 1 << 16;
 export const CR0_PG: number = -0x80000000;
+/** What Linux runs with beside WP: PE, MP, ET, NE, AM, PG. */
+export const CR0_LINUX: number = 0x80040033 | 0;
 
 export const CR4_PAE: number = 1 << 5;
 export const CR4_PGE: number = 1 << 7;

@@ -71,7 +71,8 @@ export class WalkResult {
       ({ level, raw }) =>
         `  ${levelName(level, this.levels)}[${tableIndex(this.va, level)}] ${hex(raw)} ${flagNames(raw, level).join(' ')}`,
     );
-    const end = this.pa === null ? this.fault : `${hex(this.pa)} (${this.pageSize / 1024} KiB page)`;
+    const end =
+      this.pa === null ? this.fault : `${hex(this.pa)} (${this.pageSize / 1024} KiB page)`;
     return [`${hex(this.va)} -> ${end}`, ...lines].join('\n');
   }
 }
