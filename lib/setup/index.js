@@ -74,7 +74,7 @@ async function makeMissing(project, progress, steps) {
   let first = true;
   for (const { title, isCurrent, make } of steps) {
     if (isCurrent(project)) continue;
-    if (first) progress.say('Setting up (the first time takes a minute or two and about 1 GB):');
+    if (first) progress.say('Setting up (the first time takes a minute or two and 600 MB):');
     first = false;
     const step = progress.step(title);
     try {
