@@ -58,8 +58,8 @@ export class DirectMap {
       if (size > 4096 && pa < 0x200000) continue;
       if (pa % size !== 0 || pa + size > end) continue;
       const result = this.pageTable.map(this.start + BigInt(pa), BigInt(pa), size, PAGE_KERNEL);
-      if (!(typeof result === 'object' && 'ignore' in result)) {
-        throw new RangeError(`memory: expected room for the page tables, got ${String(result)}`);
+      if (typeof result === 'string') {
+        throw new RangeError(`memory: expected room for the page tables, got ${result}`);
       }
       result.ignore();
       return size;

@@ -1,12 +1,33 @@
 import type { PhysMemory } from '../x86/phys-memory';
 import { allocatorRules, type AllocatorRules } from './allocator-rules';
+import { checkAllocator } from './allocator-check';
+import { defaultReserved, defaultZones, freeBootMemory, setupMigrateReserve } from './boot-memory';
 import { buddyinfoText, pagetypeinfoText } from './buddyinfo';
+import { fragmentationIndex, type CompactionReport } from './compaction';
 import { takeFromOtherTypes, type FallbackCounters } from './fallback';
 import { FreeLists, MAX_PAGE_ORDER } from './free-lists';
+import type { Gfp } from './gfp';
+import { reserveHighatomic } from './highatomic';
 import { Journal } from './journal';
-import { MOVABLE, migrateTypeNumber, PCPTYPES, type MigrateType } from './migrate-type';
+import {
+  HIGHATOMIC,
+  MOVABLE,
+  migrateTypeNumber,
+  PCPTYPES,
+  RESERVE,
+  type MigrateType,
+} from './migrate-type';
 import { classNumberOf, PageInfo, type PageClass, type ReservedRange } from './page-info';
-import { minFreeKbytes, setupWatermarks, watermarkOk, type WatermarkFlags } from './watermark';
+import { PerCpuPages, type PcpOptions } from './pcp';
+import {
+  allocSlow,
+  compact,
+  zeroCounters,
+  type AllocatorHooks,
+  type Request,
+  type SlowPathCounters,
+} from './slow-path';
+import { minFreeKbytes, setupWatermarks, watermarkOk } from './watermark';
 import { PageblockTypes, Zone, type ZoneSpec } from './zone';
 
 export interface PageAllocatorOptions {
@@ -20,6 +41,12 @@ export interface PageAllocatorOptions {
   reserved?: readonly ReservedRange[];
   /** sysctl vm.min_free_kbytes; computed as the kernel does unless given. */
   minFreeKbytes?: number;
+  /** Per-CPU lists in front of the buddy lists; none unless given. `true` for the kernel's sizes. */
+  pcp?: boolean | PcpOptions;
+  /** CONFIG_COMPACTION; false unless given. */
+  compaction?: boolean;
+  /** What the machine does when memory is short; more can be set later. */
+  hooks?: AllocatorHooks;
 }
 
 export interface AllocOptions {
@@ -29,69 +56,99 @@ export interface AllocOptions {
   class?: PageClass;
   /** A number of the caller's that says whose it is; 0 unless given. */
   owner?: number;
-  /** Highest zone that will do, by name; the highest there is unless given. */
+  /** Highest zone that will do, by name; the highest but HighMem unless given. */
   zone?: string;
-  /** An interrupt cannot wait: ALLOC_HIGH and ALLOC_HARDER (GFP_ATOMIC). */
+  /** An interrupt cannot wait: GFP_ATOMIC, no reclaim, reserves may be used. */
   atomic?: boolean;
+  /** __GFP_NORETRY: fails rather than kills. */
+  noretry?: boolean;
+  /** False for a task that is being killed itself, and other requests that must not kill. */
+  mayOom?: boolean;
+  /** __GFP_NOWARN: a failure leaves no line in the log. */
+  nowarn?: boolean;
+  /** For the log: the mask as the kernel prints it, the task that asks and its oom_score_adj. */
+  gfp?: Gfp;
+  comm?: string;
+  oomScoreAdj?: number;
 }
 
-/** Enough marker nodes for the runs of boot memory: two a zone and one a reserved range. */
+/** Marker nodes of a zone: its runs of boot memory, at most one more than reserved ranges. */
 const MARKERS = 64;
 
 /**
- * The physical page allocator of one node: zones, buddy lists, watermarks. Page frames are numbers;
- * the contents of pages stay in the simulated memory.
+ * The physical page allocator of one node (mm/page_alloc.c): zones, buddy lists, watermarks, and what
+ * happens when a request cannot be met. Page frames are numbers; the contents of pages stay in
+ * simulated memory. struct page and the free lists are kept outside it, so that an overrun cannot
+ * damage them here.
+ *
+ * Simplified: one node, one CPU, no kswapd, no memory hotplug.
  */
 export class PageAllocator {
   readonly version: string;
   readonly rules: AllocatorRules;
   readonly zones: readonly Zone[];
   readonly pageInfo: PageInfo;
-  readonly counters: FallbackCounters = { fallbacks: 0, claimedPageblocks: 0 };
   readonly blocks: PageblockTypes;
-  protected readonly journal: Journal = new Journal();
+  readonly compaction: boolean;
+  readonly hooks: AllocatorHooks;
+  readonly counters: FallbackCounters & SlowPathCounters;
+  /** The kernel found nobody to kill. */
+  panicked = false;
+  private readonly pcp: readonly PerCpuPages[] | null;
+  private readonly journal: Journal = new Journal();
+  private saved: { counters: FallbackCounters & SlowPathCounters; panicked: boolean } | null = null;
 
   constructor(
     readonly memory: PhysMemory,
     options: PageAllocatorOptions,
   ) {
     this.version = options.version;
-    this.rules = allocatorRules(options.version);
-    const pages = memory.pages;
-    const reserved = options.reserved ?? defaultReserved(pages);
-    this.pageInfo = new PageInfo(pages, reserved, this.journal, 4 * MARKERS);
-    this.blocks = new PageblockTypes(pages, MOVABLE, this.journal);
+    const rules = allocatorRules(options.version);
+    this.rules = rules;
+    this.compaction = options.compaction ?? false;
+    this.hooks = { ...options.hooks };
+    this.counters = { fallbacks: 0, claimedPageblocks: 0, ...zeroCounters() };
+    const { journal } = this;
+    const { pages } = memory;
     const specs = options.zones ?? defaultZones(pages, options.zoneDma ?? true);
+    const info = new PageInfo(
+      pages,
+      options.reserved ?? defaultReserved(pages),
+      journal,
+      specs.map((spec) => spec.end),
+      specs.length * MARKERS,
+    );
+    this.pageInfo = info;
+    this.blocks = new PageblockTypes(pages, MOVABLE, journal);
     this.zones = specs.map((spec, i) => {
-      const marker = pages + i * MARKERS;
-      const { pageInfo, journal, rules } = this;
-      const lists = new FreeLists(pageInfo, journal, marker, MARKERS, rules.bootMemoryAscending);
-      return new Zone(spec, i, pageInfo, this.blocks, rules, lists);
+      const ascending = rules.bootMemoryAscending;
+      const lists = new FreeLists(info, journal, pages + i * MARKERS, MARKERS, ascending);
+      return new Zone(spec, i, info, this.blocks, rules, lists);
     });
-    for (const zone of this.zones) this.freeBootMemory(zone);
-    const managed = this.zones.reduce((sum, zone) => sum + zone.managed, 0);
-    setupWatermarks(this.zones, options.minFreeKbytes ?? minFreeKbytes(managed));
+    this.zones.forEach(freeBootMemory);
+    setupWatermarks(this.zones, options.minFreeKbytes ?? minFreeKbytes(this.managedPages));
+    if (!rules.highatomic) this.zones.forEach(setupMigrateReserve);
+    const pcp = options.pcp === true ? {} : options.pcp;
+    this.pcp = pcp ? this.zones.map((zone) => new PerCpuPages(zone, pcp)) : null;
   }
 
   /**
    * Allocates 2^order pages that lie together.
    *
-   * @returns the first page frame, or null when no zone can give them
+   * @returns the first page frame, or null when the machine could not give them; `hooks.printk` then
+   *   got what the kernel prints
    * @throws RangeError unless order is 0 to 10
    */
   allocPages(order: number, options: AllocOptions = {}): number | null {
     checkOrder(order);
     const type = migrateTypeNumber(options.migratetype ?? 'UNMOVABLE');
-    const highest = this.highestZone(options.zone);
-    const flags = { high: options.atomic, harder: options.atomic };
-    for (const mark of ['low', 'min'] as const) {
-      const pfn = this.fromFreelists(order, type, highest, mark, flags);
-      if (pfn < 0) continue;
-      const classNumber = classNumberOf(options.class ?? 'kernel');
-      this.pageInfo.setAllocated(pfn, order, type, classNumber, options.owner ?? 0);
-      return pfn;
-    }
-    return null;
+    const classNumber = classNumberOf(options.class ?? 'kernel');
+    const request = { order, type, highest: this.highestZone(options.zone), options };
+    let pfn = this.fromFreelists(request, 'low');
+    if (pfn < 0) pfn = allocSlow(this, request);
+    if (pfn < 0) return null;
+    this.pageInfo.setAllocated(pfn, order, type, classNumber, options.owner ?? 0);
+    return pfn;
   }
 
   /**
@@ -101,13 +158,22 @@ export class PageAllocator {
    */
   freePages(pfn: number, order: number): void {
     checkOrder(order);
-    if (!this.pageInfo.isAllocatedHead(pfn) || this.pageInfo.orderOf(pfn) !== order) {
+    const info = this.pageInfo;
+    if (!info.isAllocatedHead(pfn) || info.orderOf(pfn) !== order) {
       throw new RangeError(
-        `freePages: expected the first page of an allocated block of order ${order}, got pfn ${pfn} (${this.pageInfo.classOf(pfn)}, order ${this.pageInfo.orderOf(pfn)})`,
+        `freePages: expected the first page of an allocated block of order ${order}, got pfn ${pfn} (${info.classOf(pfn)}, order ${info.orderOf(pfn)})`,
       );
     }
-    this.pageInfo.setFreed(pfn, order);
-    this.zoneOf(pfn).freeBlock(pfn, order);
+    info.setFreed(pfn, order);
+    const zone = this.zoneOf(pfn);
+    const pcp = this.pcp?.[zone.index];
+    if (pcp?.takes(order)) pcp.give(pfn, order);
+    else zone.freeBlock(pfn, order);
+  }
+
+  /** Cuts an allocated block into single pages that are freed one by one (split_page). */
+  splitPage(pfn: number, order: number): void {
+    this.pageInfo.splitAllocated(pfn, order);
   }
 
   /** Free blocks of one order in all zones, of one migrate type or of all. */
@@ -125,10 +191,38 @@ export class PageAllocator {
     return this.zones.reduce((sum, zone) => sum + zone.freePages, 0);
   }
 
+  /** Pages that the boot gave to the allocator. */
+  get managedPages(): number {
+    return this.zones.reduce((sum, zone) => sum + zone.managed, 0);
+  }
+
+  /** Pages in the per-CPU lists of one zone, or of all. */
+  perCpuPages(zone?: Zone): number {
+    if (!this.pcp) return 0;
+    if (zone) return this.pcp[zone.index].count;
+    return this.pcp.reduce((sum, pcp) => sum + pcp.count, 0);
+  }
+
+  /** Empties the per-CPU lists into the buddy lists. */
+  drainAllPages(): void {
+    this.pcp?.forEach((pcp) => pcp.drain());
+  }
+
   /** @throws RangeError when no zone holds the page */
   zoneOf(pfn: number): Zone {
     for (const zone of this.zones) if (zone.holds(pfn)) return zone;
     throw new RangeError(`pfn: expected one inside a zone, got ${pfn}`);
+  }
+
+  /** Compacts one zone for a block of `order`, or, by default, as far as it goes (10). */
+  compact(zone: string, order: number = MAX_PAGE_ORDER): CompactionReport {
+    this.drainAllPages();
+    return compact(this, this.zoneIndex(zone), order, MOVABLE);
+  }
+
+  /** `fragmentationIndex` of one zone. */
+  fragmentationIndex(zone: string, order: number): number {
+    return fragmentationIndex(this.zones[this.zoneIndex(zone)], order);
   }
 
   /** The text of /proc/buddyinfo. */
@@ -141,42 +235,88 @@ export class PageAllocator {
     return pagetypeinfoText(this.zones, this.version);
   }
 
+  /** @throws Error that names the broken invariant; visits every page */
+  check(): void {
+    checkAllocator(this);
+  }
+
   /** Makes the present state the one that restore() returns to. */
   snapshot(): void {
     this.journal.snapshot();
-    this.saved = this.smallState();
-    for (const zone of this.zones) zone.free.snapshot();
+    this.pageInfo.snapshot();
+    this.zones.forEach((zone) => zone.snapshot());
+    this.pcp?.forEach((pcp) => pcp.snapshot());
+    this.saved = { counters: { ...this.counters }, panicked: this.panicked };
   }
 
   /** Returns to the snapshot; may be repeated. Goes with PhysMemory.rollback(). */
   restore(): void {
     if (!this.saved) throw new TypeError('restore: expected a snapshot() before it, got none');
     this.journal.restore();
-    for (const zone of this.zones) zone.free.restore();
-    this.pageInfo.classPages.set(this.saved.classPages);
+    this.pageInfo.restore();
+    this.zones.forEach((zone) => zone.restore());
+    this.pcp?.forEach((pcp) => pcp.restore());
     Object.assign(this.counters, this.saved.counters);
-    this.zones.forEach((zone, i) => Object.assign(zone, this.saved!.zones[i]));
+    this.panicked = this.saved.panicked;
   }
 
-  private saved: ReturnType<PageAllocator['smallState']> | null = null;
+  /**
+   * get_page_from_freelist(): the preferred zone first, then the lower ones; -1 when none may or can
+   * give the block. For the slow path; the block is not marked as in use yet.
+   */
+  fromFreelists(request: Request, mark: 'min' | 'low' | 'high'): number {
+    const { order, type, highest, options } = request;
+    const flags = { high: options.atomic, harder: options.atomic };
+    const spare = this.rules.noFragment && this.zones[highest].name === 'Normal' && highest > 0;
+    for (let noFragment = spare; ; noFragment = false) {
+      for (let i = highest; i >= 0; i--) {
+        const zone = this.zones[i];
+        if (zone.managed === 0) continue;
+        if (!watermarkOk(zone, order, zone.watermark[mark], highest, flags)) continue;
+        const pfn = this.takeFromZone(zone, order, type, options.atomic ?? false, noFragment);
+        if (pfn >= 0) return pfn;
+      }
+      if (!noFragment) return -1;
+    }
+  }
 
-  private smallState() {
-    return {
-      classPages: this.pageInfo.classPages.slice(),
-      counters: { ...this.counters },
-      zones: this.zones.map(({ freePages, managed, reservedHighatomic }) => ({
-        freePages,
-        managed,
-        reservedHighatomic,
-      })),
-    };
+  /** rmqueue() */
+  private takeFromZone(
+    zone: Zone,
+    order: number,
+    type: number,
+    atomic: boolean,
+    noFragment: boolean,
+  ): number {
+    const pcp = this.pcp?.[zone.index];
+    if (pcp?.takes(order) && type < PCPTYPES) {
+      return pcp.take(order, type, () => this.takeFromBuddy(zone, order, type, noFragment));
+    }
+    const { highatomic } = this.rules;
+    if (atomic && order > 0 && highatomic) {
+      const pfn = zone.takeSmallest(order, HIGHATOMIC);
+      if (pfn >= 0) return pfn;
+    }
+    const pfn = this.takeFromBuddy(zone, order, type, noFragment);
+    if (pfn >= 0 && atomic && order > 0 && highatomic) reserveHighatomic(zone, pfn);
+    return pfn;
+  }
+
+  /** __rmqueue() */
+  private takeFromBuddy(zone: Zone, order: number, type: number, noFragment: boolean): number {
+    let pfn = zone.takeSmallest(order, type);
+    if (pfn >= 0 || type >= PCPTYPES) return pfn;
+    pfn = takeFromOtherTypes(zone, order, type, this.counters, noFragment);
+    return pfn < 0 && !this.rules.highatomic ? zone.takeSmallest(order, RESERVE) : pfn;
   }
 
   private highestZone(name: string | undefined): number {
-    if (name === undefined) {
-      const last = this.zones.length - 1;
-      return this.zones[last].name === 'HighMem' ? last - 1 : last;
-    }
+    if (name !== undefined) return this.zoneIndex(name);
+    const last = this.zones.length - 1;
+    return this.zones[last].name === 'HighMem' ? last - 1 : last;
+  }
+
+  private zoneIndex(name: string): number {
     const index = this.zones.findIndex((zone) => zone.name === name);
     if (index < 0) {
       const names = this.zones.map((zone) => zone.name).join(', ');
@@ -184,105 +324,10 @@ export class PageAllocator {
     }
     return index;
   }
-
-  /** get_page_from_freelist(): the preferred zone first, then the lower ones. */
-  private fromFreelists(
-    order: number,
-    type: number,
-    highest: number,
-    mark: 'min' | 'low' | 'high',
-    flags: WatermarkFlags,
-  ): number {
-    const spare = this.rules.noFragment && this.zones[highest].name === 'Normal' && highest > 0;
-    for (const noFragment of spare ? [true, false] : [false]) {
-      for (let i = highest; i >= 0; i--) {
-        const zone = this.zones[i];
-        if (zone.managed === 0) continue;
-        if (!watermarkOk(zone, order, zone.watermark[mark], highest, flags)) continue;
-        const pfn = this.takeFromZone(zone, order, type, noFragment);
-        if (pfn >= 0) return pfn;
-      }
-    }
-    return -1;
-  }
-
-  /** __rmqueue() */
-  private takeFromZone(zone: Zone, order: number, type: number, noFragment: boolean): number {
-    const pfn = zone.takeSmallest(order, type);
-    if (pfn >= 0 || type >= PCPTYPES) return pfn;
-    return takeFromOtherTypes(zone, order, type, this.counters, noFragment);
-  }
-
-  /** Puts what the boot left over into the lists: the largest aligned blocks that fit. */
-  private freeBootMemory(zone: Zone): void {
-    const toTail = this.rules.bootMemoryAscending;
-    let pfn = zone.start;
-    for (const range of [...this.pageInfo.reserved, { start: zone.end, pages: 0 }]) {
-      const end = Math.min(range.start, zone.end);
-      while (pfn < end) {
-        const largest = 1 << MAX_PAGE_ORDER;
-        if (pfn % largest === 0 && pfn + largest <= end) {
-          const runEnd = end - (end % largest);
-          zone.free.addRun(pfn, runEnd, MOVABLE);
-          zone.managed += runEnd - pfn;
-          pfn = runEnd;
-          continue;
-        }
-        let order = Math.min(MAX_PAGE_ORDER, pfn === 0 ? MAX_PAGE_ORDER : trailingZeros(pfn));
-        while (pfn + (1 << order) > end) order--;
-        zone.free.add(pfn, order, MOVABLE, toTail);
-        zone.managed += 1 << order;
-        pfn += 1 << order;
-      }
-      pfn = Math.max(pfn, range.start + range.pages);
-    }
-    zone.freePages = zone.managed;
-  }
-}
-
-function trailingZeros(n: number): number {
-  return 31 - Math.clz32(n & -n);
 }
 
 function checkOrder(order: number): void {
   if (!Number.isInteger(order) || order < 0 || order > MAX_PAGE_ORDER) {
     throw new RangeError(`order: expected 0 to ${MAX_PAGE_ORDER}, got ${order}`);
   }
-}
-
-/** DMA to 16 MiB, DMA32 to 4 GiB, Normal above; RAM has no hole below 4 GiB in this model. */
-export function defaultZones(pages: number, zoneDma = true): ZoneSpec[] {
-  const limits: [string, number][] = [
-    ['DMA', zoneDma ? 4096 : 0],
-    ['DMA32', 1 << 20],
-    ['Normal', Infinity],
-  ];
-  let start = 0;
-  const zones: ZoneSpec[] = [];
-  for (const [name, limit] of limits) {
-    const end = Math.min(limit, pages);
-    if (end > start) zones.push({ name, start, end });
-    start = Math.max(start, end);
-  }
-  return zones;
-}
-
-/**
- * What a boot keeps for itself: the first MiB, a kernel image of 8 MiB at 16 MiB (at 1 MiB when
- * there is less RAM than 32 MiB), and the mem_map, 64 bytes a page, at the end of RAM. A real image
- * with its initial data is often larger.
- */
-export function defaultReserved(pages: number): ReservedRange[] {
-  const memMapPages = Math.ceil(pages / 64);
-  const imageStart = pages >= 8192 ? 4096 : 256;
-  const imagePages = Math.min(2048, Math.max(0, pages - memMapPages - imageStart));
-  return [
-    {
-      start: 0,
-      pages: Math.min(256, pages - memMapPages),
-      what: 'first MiB: BIOS, real-mode data',
-    },
-    { start: imageStart, pages: imagePages, what: 'kernel image' },
-    { start: pages - memMapPages, pages: memMapPages, what: 'mem_map' },
-  ].filter((range) => range.pages > 0);
 }

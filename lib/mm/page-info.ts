@@ -41,7 +41,10 @@ const HEAD = 1 << 12;
 const BUDDY = 1 << 13;
 
 const FREE = 1;
+const RESERVED = 2;
 const PCP = 3;
+/** Room for class numbers in the counters. */
+const CLASSES = 16;
 
 /** A run of page frames that the boot left out of the allocator. */
 export interface ReservedRange {
@@ -78,15 +81,21 @@ export class PageInfo {
   /** List links of free blocks, indexed by the block's first page; entries above `pages` are markers. */
   readonly next: Int32Array;
   readonly prev: Int32Array;
-  /** Pages in use by class number. */
-  readonly classPages: Int32Array = new Int32Array(PAGE_CLASSES.length + 1);
+  /** Pages in use, by zone and class number. */
+  private readonly classPages: Int32Array;
+  private savedClassPages: Int32Array | null = null;
   private readonly info: Int32Array;
   private readonly owners: Int32Array;
 
+  /**
+   * @param zoneEnds the page frame after the last of each zone, lowest zone first
+   * @param markers list nodes besides those of the pages
+   */
   constructor(
     pages: number,
     reserved: readonly ReservedRange[],
     private readonly journal: Journal,
+    private readonly zoneEnds: readonly number[] = [pages],
     markers = 0,
   ) {
     this.pages = pages;
@@ -95,7 +104,10 @@ export class PageInfo {
     this.prev = new Int32Array(pages + markers);
     this.info = new Int32Array(pages);
     this.owners = new Int32Array(pages);
-    for (const range of this.reserved) this.classPages[2] += range.pages;
+    this.classPages = new Int32Array(zoneEnds.length * CLASSES);
+    for (const { start, pages: count } of this.reserved) {
+      this.classPages[this.counterAt(start, RESERVED)] += count;
+    }
   }
 
   /** @throws RangeError when there is no such page frame */
@@ -164,15 +176,16 @@ export class PageInfo {
       }
     }
     info[pfn] = head;
-    this.classPages[classNumber] += 1 << order;
+    this.classPages[this.counterAt(pfn, classNumber)] += 1 << order;
   }
 
   /** Marks the pages of a block as free; the caller then puts the block, or its merger, in a list. */
   setFreed(pfn: number, order: number): void {
     const { info, owners, journal } = this;
     const end = pfn + (1 << order);
+    const counters = this.counterAt(pfn, 0);
     for (let p = pfn; p < end; p++) {
-      this.classPages[info[p] & CLASS_MASK]--;
+      this.classPages[counters + (info[p] & CLASS_MASK)]--;
       journal.save(info, p);
       info[p] = FREE;
       if (owners[p] !== 0) {
@@ -188,8 +201,8 @@ export class PageInfo {
     for (let p = pfn; p < pfn + pages; p++) {
       this.journal.save(this.info, p);
       this.journal.save(this.owners, p);
-      this.classPages[this.info[p] & CLASS_MASK]--;
-      this.classPages[classNumber]++;
+      this.classPages[this.counterAt(p, this.info[p] & CLASS_MASK)]--;
+      this.classPages[this.counterAt(p, classNumber)]++;
       this.info[p] = (this.info[p] & ~CLASS_MASK) | classNumber;
       this.owners[p] = owner;
     }
@@ -205,9 +218,26 @@ export class PageInfo {
     }
   }
 
-  /** Pages of a class; `free` and `pcp` are counted by the zones. */
-  pagesOf(pageClass: PageClass): number {
-    return this.classPages[classNumberOf(pageClass)];
+  /** Pages of a class in use, in one zone or all; not for `free`, which the zones count. */
+  pagesOf(pageClass: PageClass, zone?: number): number {
+    const classNumber = classNumberOf(pageClass);
+    if (zone !== undefined) return this.classPages[zone * CLASSES + classNumber];
+    return this.zoneEnds.reduce((sum, _, i) => sum + this.classPages[i * CLASSES + classNumber], 0);
+  }
+
+  snapshot(): void {
+    this.savedClassPages = this.classPages.slice();
+  }
+
+  /** Goes with Journal.restore(), which brings back the rest. */
+  restore(): void {
+    if (this.savedClassPages) this.classPages.set(this.savedClassPages);
+  }
+
+  private counterAt(pfn: number, classNumber: number): number {
+    let zone = 0;
+    while (pfn >= this.zoneEnds[zone]) zone++;
+    return zone * CLASSES + classNumber;
   }
 
   describe(pfn: number): PageDescription {

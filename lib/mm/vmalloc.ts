@@ -343,7 +343,7 @@ export class Vmalloc {
     const options: MapOptions = { writable: true, executable: false, global: true };
     for (let i = 0; i < pfns.length; i++) {
       const result = this.pageTable.map(address(start + i), BigInt(pfns[i]) << 12n, PAGE, options);
-      if (typeof result === 'object' && 'ignore' in result) {
+      if (typeof result !== 'string') {
         result.ignore();
         continue;
       }
@@ -356,7 +356,7 @@ export class Vmalloc {
   /** Nobody flushes the TLB here: that is what the purge is for. */
   private unmapPage(page: number): void {
     const result = this.pageTable.unmap(address(page), PAGE);
-    if (typeof result === 'object' && 'ignore' in result) result.ignore();
+    if (typeof result !== 'string') result.ignore();
   }
 
   /** An area that never came to be: its range goes the way of a freed one. */

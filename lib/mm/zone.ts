@@ -64,6 +64,7 @@ export class Zone {
   freePages = 0;
   /** Pages in pageblocks of type HIGHATOMIC. */
   reservedHighatomic = 0;
+  private saved: { freePages: number; managed: number; reservedHighatomic: number } | null = null;
 
   constructor(
     spec: ZoneSpec,
@@ -147,6 +148,17 @@ export class Zone {
     for (let pfn = this.start; pfn < this.end; pfn += PAGEBLOCK_PAGES)
       counts[this.blocks.of(pfn)]++;
     return counts;
+  }
+
+  snapshot(): void {
+    const { freePages, managed, reservedHighatomic } = this;
+    this.saved = { freePages, managed, reservedHighatomic };
+    this.free.snapshot();
+  }
+
+  restore(): void {
+    Object.assign(this, this.saved);
+    this.free.restore();
   }
 
   holds(pfn: number): boolean {

@@ -1,0 +1,57 @@
+import { byVersion, sinceVersion } from './kernel-version';
+
+/** A gfp_t as the kernel prints it. */
+export interface Gfp {
+  readonly mask: number;
+  /** The names of `%pGg`, printed since 4.6; null before. */
+  readonly names: string | null;
+}
+
+/** What is asked for, by the constant of the caller's code. */
+export type GfpName = 'GFP_KERNEL' | 'GFP_ATOMIC' | 'GFP_HIGHUSER_MOVABLE' | 'THREADINFO_GFP';
+
+type Masks = Readonly<Record<GfpName, readonly [mask: number, names: string]>>;
+
+function masks(
+  kernel: number,
+  atomic: number,
+  user: number,
+  thread: number,
+  threadNames: string,
+): Masks {
+  return {
+    GFP_KERNEL: [kernel, 'GFP_KERNEL'],
+    GFP_ATOMIC: [atomic, 'GFP_ATOMIC'],
+    GFP_HIGHUSER_MOVABLE: [user, 'GFP_HIGHUSER_MOVABLE'],
+    THREADINFO_GFP: [thread, threadNames],
+  };
+}
+
+const ACCOUNT_ZERO = 'GFP_KERNEL_ACCOUNT|__GFP_ZERO';
+
+/**
+ * The bits moved several times. Values are those of logs and trees of the versions named; in which
+ * release between two rows a bit moved was not looked up.
+ */
+const TABLE: readonly (readonly [string, Masks])[] = [
+  ['2.6.32', masks(0xd0, 0x20, 0x200da, 0xd0, 'GFP_KERNEL')],
+  ['3.14', masks(0xd0, 0x20, 0x200da, 0x2000d0, 'GFP_KERNEL|GFP_NOTRACK')],
+  ['4.4', masks(0x24000c0, 0x2080020, 0x24200ca, 0x27000c0, 'GFP_KERNEL_ACCOUNT|__GFP_NOTRACK')],
+  ['4.11', masks(0x14000c0, 0x1080020, 0x14200ca, 0x17000c0, 'GFP_KERNEL_ACCOUNT|__GFP_NOTRACK')],
+  ['4.14', masks(0x14000c0, 0x1080020, 0x14200ca, 0x15080c0, ACCOUNT_ZERO)],
+  ['4.18', masks(0x6000c0, 0x480020, 0x6200ca, 0x7080c0, ACCOUNT_ZERO)],
+  ['5.1', masks(0xcc0, 0xa20, 0x100cca, 0x400dc0, ACCOUNT_ZERO)],
+  ['6.3', masks(0xcc0, 0x820, 0x100cca, 0x400dc0, ACCOUNT_ZERO)],
+];
+
+/** The flags of one kind of request in a kernel version. */
+export function gfpOf(version: string, name: GfpName): Gfp {
+  const [mask, names] = byVersion(version, TABLE)[name];
+  return { mask, names: sinceVersion(version, '4.6') ? names : null };
+}
+
+/** `0x400dc0(GFP_KERNEL_ACCOUNT|__GFP_ZERO)`, or `0xd0` where the kernel has no names yet. */
+export function gfpText(gfp: Gfp): string {
+  const mask = `0x${gfp.mask.toString(16)}`;
+  return gfp.names === null ? mask : `${mask}(${gfp.names})`;
+}
