@@ -1,55 +1,18 @@
 import type { VirtAddr } from '../x86/addr';
 import type { Cpu } from '../x86/cpu';
 import type { MapOptions, PageTable } from '../x86/page-table';
+import { owedFlush } from '../x86/tlb-flush';
 import { Journal } from './journal';
+import type { PurgeReport, VmallocConfig, VmallocOptions } from './vmalloc-options';
 import type { KernelLayout } from './layout';
 import type { PageAllocator } from './page-allocator';
-import type { PageClass } from './page-info';
 import { lazyMaxPages, vmallocRules, type VmallocRules } from './vmalloc-rules';
 import { unpurgedLine, vmallocinfoLine, type VmallocinfoEntry } from './vmallocinfo';
 import { isVmallocFailure, VmStruct, type VmallocFailure, type VmFlag } from './vm-struct';
 import { NIL, VmapNodes } from './vmap-nodes';
 import { VmapSpace } from './vmap-space';
 
-export interface VmallocConfig {
-  layout: KernelLayout;
-  pageTable: PageTable;
-  pageAllocator: PageAllocator;
-  version: string;
-  /** Decides how much may wait for a purge. */
-  onlineCpus: number;
-  /** Flushed when the threshold forces a purge; without one the flush stays owed. */
-  cpu?: Cpu;
-}
-
-export interface VmallocOptions {
-  /** Bytes, a power of two; 1 (a page boundary) unless given. */
-  align?: number;
-  /** As /proc/vmallocinfo prints it. */
-  caller?: string;
-  /** What the pages are for; 'vmalloc' unless given. */
-  class?: PageClass;
-  owner?: number;
-  /** False: VM_NO_GUARD, no guard page at the end. */
-  guard?: boolean;
-  /** The range to stay in; VMALLOC_START to VMALLOC_END unless given. */
-  start?: VirtAddr;
-  end?: VirtAddr;
-}
-
-/** What a purge did. */
-export interface PurgeReport {
-  readonly areas: number;
-  readonly pages: number;
-  /** The range that has to be flushed from the TLB: one for all. Null when nothing waited. */
-  readonly flush: { readonly start: VirtAddr; readonly end: VirtAddr } | null;
-  /** True when the flush was done; else stale translations may remain. */
-  readonly flushed: boolean;
-}
-
 const PAGE = 4096;
-/** Above this many pages flush_tlb_kernel_range() flushes everything (tlb_single_page_flush_ceiling). */
-const SINGLE_PAGE_FLUSHES = 33;
 const POINTERS_PER_PAGE = PAGE / 8;
 
 /**
@@ -207,24 +170,16 @@ export class Vmalloc {
   }
 
   /**
-   * Makes the waiting addresses free again, and flushes the TLB for them once.
+   * Makes the waiting addresses free again; one TLB flush is due for all of them. Without a CPU to
+   * flush, the flush is the caller's to discharge.
    *
    * @param cpu the CPU to flush; the configured one unless given
    */
   purge(cpu: Cpu | null = this.cpu): PurgeReport {
-    const ranges = this.space.waitingRanges();
-    const { owed, lazyPages } = this;
-    if (ranges.length > 0) this.space.purge();
-    this.lazyPages = 0;
-    if (!owed) return { areas: 0, pages: 0, flush: null, flushed: true };
-    this.purges++;
-    const flush = { start: address(owed.start), end: address(owed.end) };
-    if (cpu) {
-      this.owed = null;
-      if (owed.end - owed.start > SINGLE_PAGE_FLUSHES) cpu.flushTlb();
-      else for (let page = owed.start; page < owed.end; page++) cpu.invlpg(address(page));
-    }
-    return { areas: ranges.length, pages: lazyPages, flush, flushed: cpu !== null };
+    const report = this.drain();
+    if (cpu) report.flush.discharge(cpu);
+    this.owed = null;
+    return report;
   }
 
   /** Enters what a recorded listing shows, as areas without page frames. */
@@ -293,7 +248,7 @@ export class Vmalloc {
     };
     const node = this.space.allocate(request);
     if (node !== NIL) return node;
-    this.purge();
+    this.drainNow();
     return this.space.allocate(request);
   }
 
@@ -335,8 +290,29 @@ export class Vmalloc {
     this.lazyPages += end[node] - start[node];
     this.setArea(node, null);
     this.space.freeLazily(node);
-    if (this.lazyPages > this.lazyMaxPages) this.purge();
+    if (this.lazyPages > this.lazyMaxPages) this.drainNow();
     return area;
+  }
+
+  /** __purge_vmap_area_lazy(), but for the flush. */
+  private drain(): PurgeReport {
+    const areas = this.space.waitingRanges().length;
+    const pages = this.lazyPages;
+    const { owed } = this;
+    if (areas > 0) this.space.purge();
+    this.lazyPages = 0;
+    if (!owed) return { areas, pages, flush: owedFlush([]) };
+    this.purges++;
+    const range = { start: address(owed.start), end: address(owed.end), pageSize: PAGE };
+    return { areas, pages, flush: owedFlush([range]) };
+  }
+
+  /** A purge that the kernel makes by itself; without a CPU the flush stays owed till the next one. */
+  private drainNow(): void {
+    const { flush } = this.drain();
+    if (!this.cpu) return;
+    flush.discharge(this.cpu);
+    this.owed = null;
   }
 
   private mapPages(start: number, pfns: readonly number[]): boolean {

@@ -1,0 +1,284 @@
+import type { VirtAddr } from '../x86/addr';
+import type { Cpu } from '../x86/cpu';
+import { isFault, makeFault, VECTOR_UD, type Fault } from '../x86/fault';
+import type { DirectMap } from './direct-map';
+import type { PageAllocator } from './page-allocator';
+import { slabLayout, type SlabLayout, type SlabLayoutOptions } from './slab-order';
+
+export interface KmemCacheOptions extends Omit<SlabLayoutOptions, 'version'> {
+  name: string;
+  /** CONFIG_SLAB_FREELIST_HARDENED (4.14): free pointers are stored xor'ed with this secret. */
+  hardened?: bigint;
+  /** Number that the page frames of its slabs get as owner; 0 unless given. */
+  owner?: number;
+}
+
+/** What struct page keeps of a slab: outside simulated memory. */
+interface Slab {
+  readonly pfn: number;
+  /** First free object that is not in the CPU's list; 0 when there is none. */
+  freelist: VirtAddr;
+  /** Objects handed out, or in the CPU's list. */
+  inuse: number;
+  /** In the list of partly used slabs, and its neighbours there. */
+  partial: boolean;
+  next: Slab | null;
+  previous: Slab | null;
+}
+
+/**
+ * A slab cache (SLUB, one CPU, one node): objects of one size in pages from the page allocator. The
+ * free objects of a slab form a list whose pointers lie in the objects themselves, in simulated
+ * memory. They are read and written through the MMU when the list is used: a pointer that an overrun
+ * changed is followed at a later allocation, to a fault or to an object that lies over something else.
+ *
+ * Simplified: no per-CPU partial lists, no debugging, no randomized order of objects.
+ */
+export class KmemCache {
+  readonly name: string;
+  readonly layout: SlabLayout;
+  private readonly secret: bigint;
+  private readonly owner: number;
+  private readonly minPartial: number;
+  private readonly swabs: boolean;
+  /** By the first page frame. */
+  private readonly slabs = new Map<number, Slab>();
+  /** The slab that the CPU allocates from, and its list: kmem_cache_cpu. */
+  private page: Slab | null = null;
+  private freelist: VirtAddr = 0n;
+  /** Partly used slabs: the first is taken first, a new one goes to the end. */
+  private firstPartial: Slab | null = null;
+  private lastPartial: Slab | null = null;
+  private partialCount = 0;
+  private active = 0;
+  private saved: ReturnType<KmemCache['state']> | null = null;
+  /** Since the snapshot: slabs changed, as they were then; slabs made; slabs given up. */
+  private readonly before = new Map<Slab, Slab>();
+  private readonly made = new Set<Slab>();
+  private readonly gone = new Set<Slab>();
+
+  constructor(
+    private readonly pageAllocator: PageAllocator,
+    private readonly directMap: DirectMap,
+    private readonly cpu: Cpu,
+    options: KmemCacheOptions,
+  ) {
+    const { version } = pageAllocator;
+    this.name = options.name;
+    this.layout = slabLayout({ ...options, version });
+    this.secret = options.hardened ?? 0n;
+    this.owner = options.owner ?? 0;
+    this.swabs = options.hardened !== undefined;
+    this.minPartial = Math.min(10, Math.max(5, Math.trunc(Math.log2(this.layout.size) / 2)));
+  }
+
+  /**
+   * Takes an object.
+   *
+   * @returns its address; null when there is no memory; the fault that the CPU met in the free list
+   */
+  alloc(): VirtAddr | null | Fault {
+    if (this.freelist === 0n) {
+      const refilled = this.refill();
+      if (refilled !== true) return refilled;
+    }
+    const object = this.freelist;
+    const next = this.readPointer(object);
+    if (isFault(next)) return next;
+    this.freelist = next;
+    this.active++;
+    return object;
+  }
+
+  /**
+   * Gives an object back.
+   *
+   * @returns null, or the fault: of the store to the object, or #UD from the kernel's BUG_ON when
+   *   the address is in no slab of this cache
+   */
+  free(object: VirtAddr): Fault | null {
+    const slab = this.slabOf(object);
+    if (!slab) return makeFault(VECTOR_UD);
+    this.active--;
+    if (slab === this.page) {
+      const fault = this.writePointer(object, this.freelist);
+      if (!fault) this.freelist = object;
+      return fault;
+    }
+    const fault = this.writePointer(object, slab.freelist);
+    if (fault) return fault;
+    this.change(slab);
+    slab.freelist = object;
+    slab.inuse--;
+    if (slab.inuse === 0 && this.partialCount >= this.minPartial) this.discard(slab);
+    else if (!slab.partial) this.addPartial(slab);
+    return null;
+  }
+
+  /** True when the address lies in a slab of this cache. */
+  holds(va: VirtAddr): boolean {
+    return this.slabOf(va) !== null;
+  }
+
+  /** Address of the first object of every slab, lowest first. */
+  slabAddresses(): VirtAddr[] {
+    return [...this.slabs.keys()].sort((a, b) => a - b).map((pfn) => this.addressOf(pfn));
+  }
+
+  /** Objects handed out. */
+  get activeObjects(): number {
+    return this.active;
+  }
+
+  get slabCount(): number {
+    return this.slabs.size;
+  }
+
+  /** The line of /proc/slabinfo. */
+  slabinfo(): string {
+    const { size, order, objectsPerSlab } = this.layout;
+    const slabs = this.slabs.size;
+    const column = (value: number, width: number) => String(value).padStart(width);
+    return `${this.name.padEnd(17)} ${column(this.active, 6)} ${column(slabs * objectsPerSlab, 6)} ${column(size, 6)} ${column(objectsPerSlab, 4)} ${column(1 << order, 4)} : tunables ${column(0, 4)} ${column(0, 4)} ${column(0, 4)} : slabdata ${column(slabs, 6)} ${column(slabs, 6)} ${column(0, 6)}`;
+  }
+
+  snapshot(): void {
+    this.before.clear();
+    this.made.clear();
+    this.gone.clear();
+    this.saved = this.state();
+  }
+
+  /** Returns to the snapshot; may be repeated. Goes with PhysMemory.rollback(). */
+  restore(): void {
+    if (!this.saved) throw new TypeError('restore: expected a snapshot() before it, got none');
+    for (const [slab, old] of this.before) Object.assign(slab, old);
+    for (const slab of this.made) this.slabs.delete(slab.pfn);
+    for (const slab of this.gone) this.slabs.set(slab.pfn, slab);
+    Object.assign(this, this.saved);
+    this.snapshot();
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.slabinfo();
+  }
+
+  private state() {
+    const { page, freelist, active, firstPartial, lastPartial, partialCount } = this;
+    return { page, freelist, active, firstPartial, lastPartial, partialCount };
+  }
+
+  /** ___slab_alloc(): the slab's own list, a partly used slab, a new slab. */
+  private refill(): true | null | Fault {
+    if (this.page && this.page.freelist !== 0n) {
+      this.takeFreelist(this.page);
+      return true;
+    }
+    this.page = null;
+    const slab = this.firstPartial;
+    if (!slab) return this.newSlab();
+    this.removePartial(slab);
+    this.takeFreelist(slab);
+    return true;
+  }
+
+  private takeFreelist(slab: Slab): void {
+    this.change(slab);
+    this.page = slab;
+    this.freelist = slab.freelist;
+    slab.freelist = 0n;
+    slab.inuse = this.layout.objectsPerSlab;
+  }
+
+  private newSlab(): true | null | Fault {
+    const { order, objectsPerSlab, size } = this.layout;
+    const pfn = this.pageAllocator.allocPages(order, { class: 'slab', owner: this.owner });
+    if (pfn === null) return null;
+    const start = this.addressOf(pfn);
+    for (let i = 0; i < objectsPerSlab; i++) {
+      const next = i + 1 < objectsPerSlab ? start + BigInt((i + 1) * size) : 0n;
+      const fault = this.writePointer(start + BigInt(i * size), next);
+      if (fault) return fault;
+    }
+    const links = { partial: false, next: null, previous: null };
+    const slab: Slab = { pfn, freelist: 0n, inuse: objectsPerSlab, ...links };
+    this.slabs.set(pfn, slab);
+    if (this.saved) this.made.add(slab);
+    this.page = slab;
+    this.freelist = start;
+    return true;
+  }
+
+  private discard(slab: Slab): void {
+    if (slab.partial) this.removePartial(slab);
+    this.slabs.delete(slab.pfn);
+    if (this.saved && !this.made.delete(slab)) this.gone.add(slab);
+    this.pageAllocator.freePages(slab.pfn, this.layout.order);
+  }
+
+  private readPointer(object: VirtAddr): VirtAddr | Fault {
+    const at = BigInt.asUintN(64, object + BigInt(this.layout.offset));
+    const stored = this.cpu.load64(at);
+    return isFault(stored) ? stored : this.mangle(stored, at);
+  }
+
+  private writePointer(object: VirtAddr, next: VirtAddr): Fault | null {
+    const at = BigInt.asUintN(64, object + BigInt(this.layout.offset));
+    return this.cpu.store64(at, this.mangle(next, at));
+  }
+
+  /** freelist_ptr(): the pointer xor the secret xor its own address, byte-swapped. */
+  private mangle(pointer: bigint, at: VirtAddr): bigint {
+    return this.swabs ? pointer ^ this.secret ^ swab64(at) : pointer;
+  }
+
+  private slabOf(va: VirtAddr): Slab | null {
+    if (!this.directMap.contains(va)) return null;
+    const pfn = Number(this.directMap.virtToPhys(va) >> 12n);
+    return this.slabs.get(pfn & ~((1 << this.layout.order) - 1)) ?? null;
+  }
+
+  private addressOf(pfn: number): VirtAddr {
+    return this.directMap.physToVirt(BigInt(pfn) << 12n);
+  }
+
+  private change(slab: Slab): void {
+    if (this.saved && !this.before.has(slab)) this.before.set(slab, { ...slab });
+  }
+
+  private addPartial(slab: Slab): void {
+    const last = this.lastPartial;
+    slab.partial = true;
+    slab.next = null;
+    slab.previous = last;
+    this.lastPartial = slab;
+    this.partialCount++;
+    if (!last) {
+      this.firstPartial = slab;
+      return;
+    }
+    this.change(last);
+    last.next = slab;
+  }
+
+  private removePartial(slab: Slab): void {
+    const { next, previous } = slab;
+    this.change(slab);
+    slab.partial = false;
+    if (next) {
+      this.change(next);
+      next.previous = previous;
+    } else this.lastPartial = previous;
+    if (previous) {
+      this.change(previous);
+      previous.next = next;
+    } else this.firstPartial = next;
+    this.partialCount--;
+  }
+}
+
+function swab64(value: bigint): bigint {
+  let swapped = 0n;
+  for (let i = 0n; i < 8n; i++) swapped = (swapped << 8n) | ((value >> (8n * i)) & 0xffn);
+  return swapped;
+}
