@@ -38,6 +38,7 @@ async function lab(browser: boolean, asked: number | undefined): Promise<number>
     const free = await freePort(asked);
     return fail(`port ${asked} is taken: free it, leave --port out, or use --port ${free}`);
   }
+  process.stdout.on('error', () => {}); // the terminal may be closed before we have stopped
   const abort = new AbortController();
   const { signal } = abort;
   const stopping = new Promise<void>((resolve) =>

@@ -35,6 +35,15 @@ function fromPs(): CommandLine[] {
   }));
 }
 
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /** Ends processes that did not end when asked to. Those already gone are no error. */
 export function kill(pids: readonly number[]): void {
   for (const pid of pids) {

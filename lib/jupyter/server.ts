@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { childEnvironment } from '../setup/environment';
 import type { Project } from '../setup/project';
 import { freePort, LOOPBACK } from './port';
-import { kill, processesWith } from './processes';
+import { isAlive, kill, processesWith } from './processes';
 
 /** How long a server may take to answer: the first start after a boot reads much from disk. */
 const START_MS = 120_000;
@@ -51,9 +51,9 @@ export async function startServer(options: ServerOptions): Promise<JupyterServer
   const { project, app, folder } = options;
   const port = options.port ?? (await freePort());
   const token = randomBytes(24).toString('hex');
-  mkdirSync(project.own, { recursive: true });
-  const run = mkdtempSync(join(project.own, 'run-'));
   mkdirSync(project.logs, { recursive: true });
+  sweep(project);
+  const run = mkdtempSync(join(project.own, `run-${process.pid}-`));
   const log = join(project.logs, `jupyter-${port}.log`);
   const child = spawn(project.python, serverArguments(project, app, folder, port), {
     cwd: project.root,
@@ -121,6 +121,17 @@ function serverEnvironment(project: Project, token: string, run: string, keep: s
     JUPYTERLAB_WORKSPACES_DIR: join(keep, 'workspaces'),
     IPYTHONDIR: join(keep, 'ipython'),
   };
+}
+
+/** Removes what a program that was killed left of its servers: kernels and folders. */
+function sweep(project: Project): void {
+  for (const name of readdirSync(project.own)) {
+    const owner = /^run-(\d+)-/.exec(name);
+    if (!owner || isAlive(Number(owner[1]))) continue;
+    const run = join(project.own, name);
+    kill(processesWith(run));
+    rmSync(run, { recursive: true, force: true });
+  }
 }
 
 async function untilItAnswers(
