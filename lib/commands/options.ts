@@ -1,0 +1,98 @@
+import { parseAddress } from '../x86/addr';
+import { ERAS, type Era, type KernelOptions } from '../stack/config';
+import { NEIGHBOURS, type NeighbourKind } from '../stack/scene';
+import type { Command } from 'commander';
+import { UsageError } from './usage-error';
+
+/** Runs `work`; what it refuses with a RangeError was asked wrongly. */
+export function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** Reads a whole number, decimal or 0x…. */
+export function wholeNumber(name: string, least: number): (text: string) => number {
+  return (text) => {
+    const value = /^-?(\d+|0x[0-9a-f]+)$/i.test(text)
+      ? Number(text.replace(/^-/, '')) * (text.startsWith('-') ? -1 : 1)
+      : NaN;
+    if (!Number.isSafeInteger(value) || value < least) {
+      const from = least > -(2 ** 46) ? ` from ${least}` : '';
+      throw new UsageError(
+        `--${name}: expected a whole number${from}, got ${JSON.stringify(text)}`,
+      );
+    }
+    return value;
+  };
+}
+
+/** Reads a hexadecimal address. */
+export function address(name: string): (text: string) => bigint {
+  return (text) => {
+    try {
+      return parseAddress(text);
+    } catch (error) {
+      throw new UsageError(`--${name}: ${(error as Error).message}`);
+    }
+  };
+}
+
+/** Reads one word of a list. */
+export function oneOf<T extends string>(name: string, words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((known) => known === text);
+    if (word === undefined) {
+      throw new UsageError(`--${name}: expected ${words.join(', ')}, got ${JSON.stringify(text)}`);
+    }
+    return word;
+  };
+}
+
+/** The options that say which kernel, common to all commands that run one. */
+export function addKernelOptions(command: Command): Command {
+  return command
+    .option('--era <era>', 'kernel stack: 8k, 16k or vmap', oneOf('era', ERAS))
+    .option('--kernel <version>', 'kernel version, 2.6.32 to 6.19 (default 3.14, 3.15, 6.1 by era)')
+    .option('--stack-end-check', 'SCHED_STACK_END_CHECK=y')
+    .option('--no-stack-end-check', 'SCHED_STACK_END_CHECK=n')
+    .option('--stack-protector', 'STACKPROTECTOR=y')
+    .option('--no-stack-protector', 'STACKPROTECTOR=n')
+    .option('--no-df-ist', 'leave #DF on the stack that overflowed')
+    .option(
+      '--neighbour <kind>',
+      `page below the stack: ${NEIGHBOURS.join(', ')}`,
+      oneOf('neighbour', NEIGHBOURS),
+    )
+    .option('--seed <n>', 'seed of everything drawn', wholeNumber('seed', 0), 1);
+}
+
+export interface KernelFlags {
+  readonly era?: Era;
+  readonly kernel?: string;
+  readonly stackEndCheck?: boolean;
+  readonly stackProtector?: boolean;
+  readonly dfIst: boolean;
+  readonly neighbour?: NeighbourKind;
+  readonly seed: number;
+}
+
+export function kernelOptions(flags: KernelFlags): KernelOptions & {
+  seed: number;
+  neighbour?: NeighbourKind;
+} {
+  const { kernel, stackEndCheck, stackProtector, dfIst, neighbour, seed } = flags;
+  return { kernel, stackEndCheck, stackProtector, doubleFaultIst: dfIst, neighbour, seed };
+}
+
+/** JSON of a report: addresses as `0x…` strings, bytes left out. */
+export function reportJson(value: object): string {
+  return JSON.stringify(value, (_key, entry: unknown) => {
+    if (typeof entry === 'bigint') return `0x${entry.toString(16)}`;
+    if (entry instanceof Uint8Array) return undefined;
+    return entry;
+  });
+}

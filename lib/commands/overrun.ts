@@ -1,0 +1,77 @@
+import { overrun, type OverrunOptions } from '../stack/overrun';
+import { summary } from '../stack/summary';
+import type { Register } from '.';
+import {
+  addKernelOptions,
+  address,
+  kernelOptions,
+  oneOf,
+  refusing,
+  reportJson,
+  wholeNumber,
+  type KernelFlags,
+} from './options';
+
+interface Flags
+  extends
+    KernelFlags,
+    Pick<
+      OverrunOptions,
+      'past' | 'jump' | 'poke' | 'peek' | 'rsp' | 'frames' | 'frame' | 'stackBase'
+    > {
+  readonly trials: number;
+  readonly json?: boolean;
+}
+
+const ANY = -(2 ** 46);
+
+/** `guardpage overrun`: one overrun on a populated machine, then what follows. */
+export const register: Register = (program) => {
+  const command = program
+    .command('overrun')
+    .description(
+      'overrun a kernel stack and see what follows; endless recursion unless told otherwise',
+    );
+  addKernelOptions(command)
+    .option(
+      '--past <bytes>',
+      'recursion to that far below the base, then return',
+      wholeNumber('past', 0),
+    )
+    .option(
+      '--jump <bytes>',
+      'one frame that lands that far below the base',
+      wholeNumber('jump', 0),
+    )
+    .option(
+      '--poke <bytes>',
+      'an 8-byte store that far below the base (negative: above)',
+      wholeNumber('poke', ANY),
+    )
+    .option('--peek <bytes>', 'an 8-byte load there', wholeNumber('peek', ANY))
+    .option('--rsp <hex>', 'RSP at the faulting store', address('rsp'))
+    .option('--stack-base <hex>', 'where the stack lies', address('stack-base'))
+    .option(
+      '--frames <fill>',
+      'what frames write: dense or sparse',
+      oneOf('frames', ['dense', 'sparse'] as const),
+      'sparse' as const,
+    )
+    .option('--frame <bytes>', 'alloca of one recursion (default 256)', wholeNumber('frame', 1))
+    .option('--trials <n>', 'that many runs, seeds counting up', wholeNumber('trials', 1), 1)
+    .option('--json', 'JSON, a line a trial')
+    .action(({ trials, json, ...flags }: Flags) => {
+      for (let trial = 0; trial < trials; trial++) {
+        const { past, jump, poke, peek, rsp, stackBase, frames, frame } = flags;
+        const report = refusing(() =>
+          overrun({
+            ...kernelOptions(flags),
+            era: flags.era,
+            seed: flags.seed + trial,
+            ...{ past, jump, poke, peek, rsp, stackBase, frames, frame },
+          }),
+        );
+        process.stdout.write(`${json || trials > 1 ? reportJson(report) : summary(report)}\n`);
+      }
+    });
+};

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { replay } from '../stack/replay';
+import { parseTrace } from '../stack/trace';
+import { summary } from '../stack/summary';
+import type { Register } from '.';
+import {
+  addKernelOptions,
+  kernelOptions,
+  oneOf,
+  refusing,
+  reportJson,
+  type KernelFlags,
+} from './options';
+import { UsageError } from './usage-error';
+
+interface Flags extends KernelFlags {
+  readonly trace: string;
+  readonly frames: 'dense' | 'sparse' | 'none';
+  readonly asX8664?: boolean;
+  readonly json?: boolean;
+}
+
+/** `guardpage replay`: a stack trace, frame by frame, on a simulated stack. */
+export const register: Register = (program) => {
+  const command = program
+    .command('replay')
+    .description('replay a stack trace frame by frame on a simulated kernel stack')
+    .requiredOption(
+      '--trace <file>',
+      "the trace: JSON, or the text of ftrace's stack_trace (- for standard input)",
+    );
+  addKernelOptions(command)
+    .option(
+      '--frames <fill>',
+      'what frames write: dense, sparse or none',
+      oneOf('frames', ['dense', 'sparse', 'none'] as const),
+      'dense' as const,
+    )
+    .option('--as-x86-64', "take another architecture's frames as they are")
+    .option('--json', 'one line of JSON')
+    .action((flags: Flags) => {
+      const report = refusing(() =>
+        replay(parseTrace(readText(flags.trace)), {
+          ...kernelOptions(flags),
+          era: flags.era,
+          fill: flags.frames,
+          asX86: flags.asX8664,
+        }),
+      );
+      process.stdout.write(`${flags.json ? reportJson(report) : summary(report)}\n`);
+    });
+};
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `--trace: can't read ${file}: ${(error as NodeJS.ErrnoException).code ?? error}`,
+    );
+  }
+}

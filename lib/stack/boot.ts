@@ -1,0 +1,112 @@
+import type { VirtAddr } from '../x86/addr';
+import { Cpu } from '../x86/cpu';
+import { writeGate } from '../x86/idt';
+import { PageTable } from '../x86/page-table';
+import type { PhysMemory } from '../x86/phys-memory';
+import { writeTss } from '../x86/tss';
+import { DirectMap } from '../mm/direct-map';
+import { layoutFor, type KernelLayout } from '../mm/layout';
+import { PageAllocator } from '../mm/page-allocator';
+import { Vmalloc } from '../mm/vmalloc';
+import type { KernelConfig } from './config';
+import { cpuEntryArea, type CpuEntryArea } from './cpu-entry-area';
+import { KernelText } from './kernel-text';
+import type { Machine } from './machine';
+import { VECTORS } from './traps';
+
+/** Physical address and size of the kernel's text: mapped by 2 MiB pages at __START_KERNEL_map. */
+const TEXT_PHYS = 0x1000000n;
+const TEXT_SIZE = 0x400000n;
+const PMD = 0x200000;
+/** Text of the modules: enough for every function of the published traces. */
+const MODULE_PAGES = 64;
+/** Where the CPU entry area lies in kernels whose layout has none yet (before 4.15). */
+const EARLY_ENTRY_AREA = 0xfffffe0000000000n;
+const KERNEL_CS = 0x10;
+const RFLAGS_IF = 0x200n;
+
+export interface BootParts {
+  readonly cpu: Cpu;
+  readonly pageAllocator: PageAllocator;
+  readonly pageTable: PageTable;
+  readonly directMap: DirectMap;
+  readonly vmalloc: Vmalloc;
+  readonly layout: KernelLayout;
+  readonly text: KernelText<Machine>;
+  readonly entryArea: CpuEntryArea;
+  readonly perCpu: VirtAddr;
+}
+
+/** Brings a machine up to where the kernel can create threads. Everything it lays out is in `memory`. */
+export function boot(memory: PhysMemory, config: KernelConfig): BootParts {
+  const layout = layoutFor({ version: config.version, levels: 4 });
+  const pageAllocator = new PageAllocator(memory, { version: config.version });
+  const allocPage = (what: 'pagetable' | 'percpu' | 'kernel') => {
+    const pfn = pageAllocator.allocPages(0, { class: what });
+    if (pfn === null)
+      throw new RangeError('boot: expected more memory: it ran out before the first thread');
+    memory.clearPage(pfn);
+    return pfn;
+  };
+  const pageTable = new PageTable(memory, {
+    levels: 4,
+    allocTable: () => pageAllocator.allocPages(0, { class: 'pagetable' }),
+    freeTable: (pfn) => pageAllocator.freePages(pfn, 0),
+  });
+  const directMap = new DirectMap({ memory, pageTable, layout });
+  for (let offset = 0n; offset < TEXT_SIZE; offset += BigInt(PMD)) {
+    pageTable.map(layout._text + offset, TEXT_PHYS + offset, PMD, {
+      writable: false,
+      executable: true,
+      global: true,
+    });
+  }
+  for (let i = 0; i < MODULE_PAGES; i++) {
+    const va = layout.MODULES_VADDR + BigInt(i * 4096);
+    pageTable.map(va, page(allocPage('kernel')), 4096, {
+      writable: false,
+      executable: true,
+      global: true,
+    });
+  }
+  const entryArea = cpuEntryArea(config, layout.CPU_ENTRY_AREA ?? EARLY_ENTRY_AREA);
+  const backing = new Map(entryArea.pages.map((va) => [va, allocPage('percpu')]));
+  for (const [va, pfn] of backing) pageTable.map(va, page(pfn), 4096, { global: true });
+  const physical = (va: VirtAddr) => page(backing.get(va & ~0xfffn)!) + (va & 0xfffn);
+
+  const text = new KernelText<Machine>(layout._text, layout.MODULES_VADDR);
+  for (const { vector, handler } of VECTORS) {
+    const ist = entryArea.istStacks.find((stack) => stack.vector === vector)?.ist ?? 0;
+    writeGate(memory, physical(entryArea.idt) + BigInt(16 * vector), {
+      offset: text.define(handler, 0x30).address,
+      selector: KERNEL_CS,
+      ist: vector === 8 && !config.doubleFaultIst ? 0 : ist,
+      type: 'interrupt',
+      dpl: 0,
+      present: true,
+    });
+  }
+  const ist = Array.from(
+    { length: 7 },
+    (_, i) => entryArea.istStacks.find((stack) => stack.ist === i + 1)?.top ?? 0n,
+  );
+  writeTss(memory, physical(entryArea.tss), { rsp0: 0n, ist });
+
+  const cpu = new Cpu(memory, { levels: 4 });
+  cpu.setCr3(page(pageTable.root));
+  cpu.idtr = { base: entryArea.idt, limit: 0xfff };
+  cpu.tss = entryArea.tss;
+  cpu.rflags = RFLAGS_IF;
+  const vmalloc = new Vmalloc({
+    layout,
+    pageTable,
+    pageAllocator,
+    version: config.version,
+    onlineCpus: 1,
+    cpu,
+  });
+  const perCpu = directMap.physToVirt(page(allocPage('percpu')));
+  return { cpu, pageAllocator, pageTable, directMap, vmalloc, layout, text, entryArea, perCpu };
+}
+
+const page = (pfn: number) => BigInt(pfn) << 12n;

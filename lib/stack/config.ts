@@ -1,0 +1,94 @@
+import { featuresOf, type KernelFeatures } from './versions';
+
+/** The three eras: how large a kernel stack is, and whether it lies in the vmalloc area. */
+export type Era = '8k' | '16k' | 'vmap';
+
+export const ERAS: readonly Era[] = ['8k', '16k', 'vmap'];
+
+/** The kernel that stands for an era if none is named. */
+export const DEFAULT_KERNEL: Readonly<Record<Era, string>> = {
+  '8k': '3.14',
+  '16k': '3.15',
+  vmap: '6.1',
+};
+
+/** STACK_END_MAGIC, include/uapi/linux/magic.h. */
+export const STACK_END_MAGIC = 0x57ac6e9dn;
+
+/** sizeof(struct pt_regs) on x86-64. */
+export const PT_REGS_SIZE = 168;
+
+/** One kernel as built: what the version offers and what was configured. */
+export interface KernelConfig extends KernelFeatures {
+  readonly era: Era;
+  /** The version asked for. */
+  readonly version: string;
+  /** The nearest lower version whose source was read; its behaviour is modelled. */
+  readonly modelled: string;
+  /** Bytes. */
+  readonly THREAD_SIZE: number;
+  readonly VMAP_STACK: boolean;
+  readonly SCHED_STACK_END_CHECK: boolean;
+  readonly STACKPROTECTOR: boolean;
+  /** #DF has a stack of its own. Taken away only to see what it is for. */
+  readonly doubleFaultIst: boolean;
+  /** THREAD_SIZE_ORDER differs from what the version ships: it builds, with a patched header. */
+  readonly patched: boolean;
+  /** Bytes of a stack above end magic and, where it lies there, thread_info. */
+  readonly usable: number;
+}
+
+export interface KernelOptions {
+  /** Any version from 2.6.32 to 6.19; the era's own if left out. */
+  readonly kernel?: string;
+  /** Default: as a distribution builds it, on for vmap, off in the direct-map eras. */
+  readonly stackEndCheck?: boolean;
+  readonly stackProtector?: boolean;
+  /** False leaves #DF on the stack that overflowed. */
+  readonly doubleFaultIst?: boolean;
+}
+
+/**
+ * The configuration of a kernel of `era`.
+ *
+ * @throws RangeError for an era or a version that does not exist, and for options that the version lacks
+ */
+export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfig {
+  if (!ERAS.includes(era)) {
+    throw new RangeError(`era: expected ${ERAS.join(', ')}, got ${JSON.stringify(era)}`);
+  }
+  const version = options.kernel ?? DEFAULT_KERNEL[era];
+  const { modelled, features } = featuresOf(version);
+  const VMAP_STACK = era === 'vmap';
+  if (VMAP_STACK && !features.HAVE_ARCH_VMAP_STACK) {
+    throw new RangeError(
+      `VMAP_STACK needs HAVE_ARCH_VMAP_STACK, which x86 selects since 4.9: expected kernel 4.9 or newer, got ${version}`,
+    );
+  }
+  if (options.stackEndCheck && !features.hasStackEndCheck) {
+    throw new RangeError(
+      `SCHED_STACK_END_CHECK is not in ${version}: expected a kernel from 4.4 on (the first tree read that has it)`,
+    );
+  }
+  const THREAD_SIZE_ORDER = era === '8k' ? 1 : 2;
+  const THREAD_SIZE = 4096 << THREAD_SIZE_ORDER;
+  return {
+    ...features,
+    era,
+    version,
+    modelled,
+    THREAD_SIZE_ORDER,
+    THREAD_SIZE,
+    VMAP_STACK,
+    SCHED_STACK_END_CHECK: options.stackEndCheck ?? VMAP_STACK,
+    STACKPROTECTOR: options.stackProtector ?? VMAP_STACK,
+    doubleFaultIst: options.doubleFaultIst ?? true,
+    patched: THREAD_SIZE_ORDER !== features.THREAD_SIZE_ORDER,
+    usable: THREAD_SIZE - endOfStackOffset(features) - 8,
+  };
+}
+
+/** Offset of the end magic from the stack's base: above thread_info, or at the very bottom. */
+export function endOfStackOffset(features: KernelFeatures): number {
+  return features.THREAD_INFO_IN_TASK ? 0 : features.threadInfo.size;
+}

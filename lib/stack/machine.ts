@@ -1,0 +1,264 @@
+import type { Cpu } from '../x86/cpu';
+import type { Delivery } from '../x86/cpu';
+import type { Fault } from '../x86/fault';
+import { isFault, makeFault, VECTOR_UD } from '../x86/fault';
+import { PhysMemory } from '../x86/phys-memory';
+import type { PageTable } from '../x86/page-table';
+import type { VirtAddr } from '../x86/addr';
+import type { DirectMap } from '../mm/direct-map';
+import type { KernelLayout } from '../mm/layout';
+import type { PageAllocator } from '../mm/page-allocator';
+import { KmemCache } from '../mm/slab';
+import type { Vmalloc } from '../mm/vmalloc';
+import { walk, type WalkResult } from '../x86/walk';
+import { Random } from '../random';
+import { boot } from './boot';
+import type { KernelConfig } from './config';
+import type { CpuEntryArea } from './cpu-entry-area';
+import type { KernelText } from './kernel-text';
+import { defineProbe } from './probe';
+import { defineScheduler } from './scheduler';
+import type { WriteWatch } from './write-watch';
+import { createIdleTask, currentTask, TASK_STRUCT_SIZE, type Task } from './task';
+import { defineTraps } from './traps';
+
+export type MachineState = 'alive' | 'panic' | 'reset' | 'hang';
+
+/** Thrown by the machine's accesses to leave a piece of kernel code at the instruction that faulted. */
+const FAULTED = Symbol('faulted');
+
+/** Pieces of kernel code after which a machine that never comes to rest is taken to hang. */
+const HANG_AFTER = 1_000_000;
+/** Exceptions in one run after which the machine does nothing but fault. */
+const FAULTS_TO_HANG = 100;
+
+/** Offsets in the per-CPU area, as GS-relative on x86-64 (fixed_percpu_data: the canary is at 40). */
+export const PER_CPU = { STACK_CANARY: 40n, CURRENT_TASK: 64n } as const;
+
+/**
+ * One simulated computer running one configured kernel.
+ *
+ * Its stacks, task_structs, page tables, descriptor tables and slab objects are bytes in `memory`; kernel
+ * code is JavaScript that reaches them through `cpu` only. Kept outside memory: struct page, the run
+ * queue, and the text of functions (see KernelText).
+ */
+export class Machine {
+  readonly config: KernelConfig;
+  readonly random: Random;
+  readonly memory: PhysMemory;
+  readonly cpu: Cpu;
+  readonly pageAllocator: PageAllocator;
+  readonly pageTable: PageTable;
+  readonly directMap: DirectMap;
+  readonly vmalloc: Vmalloc;
+  readonly layout: KernelLayout;
+  readonly text: KernelText<Machine>;
+  readonly entryArea: CpuEntryArea;
+  /** Linear address of the CPU's per-CPU area, what GS points to. */
+  readonly perCpu: VirtAddr;
+  readonly tasks: Task[] = [];
+  readonly runQueue: Task[] = [];
+  /** What the kernel printed, without time stamps. */
+  readonly console: string[] = [];
+  /** What the CPU delivered, in order: for looking back, not used by the kernel. */
+  readonly deliveries: { readonly delivery: Delivery; readonly rsp: VirtAddr }[] = [];
+  readonly caches: { readonly task_struct: KmemCache };
+  private readonly kmallocCaches: readonly KmemCache[];
+  /** Freed stacks that wait for the next fork (VMAP_STACK). */
+  readonly cachedStacks: VirtAddr[] = [];
+  readonly idleTask: Task;
+  nextPid = 1;
+  state: MachineState = 'alive';
+  /** No task is runnable. */
+  idle = false;
+  oopses = 0;
+  /** Writes of the code that overruns, while it runs. */
+  watch: WriteWatch | null = null;
+  /** What a probe's next command is to be watched by. */
+  nextWatch: WriteWatch | null = null;
+  private fault: Fault | null = null;
+
+  constructor(config: KernelConfig, options: { ramMiB?: number; seed?: number } = {}) {
+    this.config = config;
+    this.random = new Random(options.seed ?? 1);
+    const ramMiB = options.ramMiB ?? 64;
+    if (!Number.isInteger(ramMiB) || ramMiB < 32 || ramMiB > 1024) {
+      throw new RangeError(`ramMiB: expected a whole number from 32 to 1024, got ${ramMiB}`);
+    }
+    this.memory = new PhysMemory(ramMiB * 2 ** 20);
+    const parts = boot(this.memory, config);
+    this.cpu = parts.cpu;
+    this.pageAllocator = parts.pageAllocator;
+    this.pageTable = parts.pageTable;
+    this.directMap = parts.directMap;
+    this.vmalloc = parts.vmalloc;
+    this.layout = parts.layout;
+    this.text = parts.text;
+    this.entryArea = parts.entryArea;
+    this.perCpu = parts.perCpu;
+    const cache = (name: string, size: number) =>
+      new KmemCache(this.pageAllocator, this.directMap, this.cpu, { name, size });
+    this.caches = { task_struct: cache('task_struct', TASK_STRUCT_SIZE) };
+    this.kmallocCaches = [64, 128, 192, 256, 512, 1024].map((size) =>
+      cache(`kmalloc-${size}`, size),
+    );
+    defineTraps(this);
+    defineScheduler(this);
+    defineProbe(this);
+    this.idleTask = createIdleTask(this);
+  }
+
+  /** kmalloc(): an object of the smallest cache that holds `size` bytes, or null. */
+  kmalloc(size: number): VirtAddr | null {
+    const cache = this.kmallocCaches.find(({ layout }) => layout.size >= size);
+    if (!cache) throw new RangeError(`size: expected at most 1024 bytes, got ${size}`);
+    const object = cache.alloc();
+    return typeof object === 'bigint' ? object : null;
+  }
+
+  /** Runs kernel code from RIP on until nothing is runnable or the machine has ended. */
+  run(): void {
+    this.idle = false;
+    const faults = this.deliveries.length;
+    for (let step = 0; this.state === 'alive' && !this.idle; step++) {
+      if (step === HANG_AFTER || this.deliveries.length - faults > FAULTS_TO_HANG) {
+        this.state = 'hang';
+        return;
+      }
+      try {
+        this.check(this.cpu.fetch(this.cpu.rip));
+        const code = this.text.code(this.cpu.rip);
+        if (!code) this.raiseInvalidOpcode();
+        else code(this);
+      } catch (thrown) {
+        if (thrown !== FAULTED || !this.fault) throw thrown;
+        this.raise(this.fault);
+      }
+    }
+  }
+
+  /** The CPU delivers a fault; RIP is at its handler afterwards, or the machine has reset itself. */
+  raise(fault: Fault): void {
+    this.fault = null;
+    this.watch = null;
+    const { rsp } = this.cpu;
+    const delivery = this.cpu.raise(fault);
+    this.deliveries.push({ delivery, rsp });
+    if (delivery.kind === 'triple-fault') this.state = 'reset';
+  }
+
+  printk(...lines: string[]): void {
+    this.console.push(...lines);
+  }
+
+  // The accesses of kernel code: each leaves the code that made it when it faults.
+
+  push(value: bigint): void {
+    const { rsp } = this.cpu;
+    this.check(this.cpu.push64(value));
+    this.watch?.mark(rsp - 8n, 8);
+  }
+
+  pop(): bigint {
+    return this.value(this.cpu.pop64());
+  }
+
+  load64(address: VirtAddr): bigint {
+    return this.value(this.cpu.load64(address));
+  }
+
+  load32(address: VirtAddr): number {
+    return this.value(this.cpu.load32(address));
+  }
+
+  load8(address: VirtAddr): number {
+    return this.value(this.cpu.load8(address));
+  }
+
+  store64(address: VirtAddr, value: bigint): void {
+    this.check(this.cpu.store64(address, value));
+    this.watch?.mark(address, 8);
+  }
+
+  store32(address: VirtAddr, value: number): void {
+    this.check(this.cpu.store32(address, value));
+    this.watch?.mark(address, 4);
+  }
+
+  store8(address: VirtAddr, value: number): void {
+    this.check(this.cpu.store8(address, value));
+    this.watch?.mark(address, 1);
+  }
+
+  /** memset: upwards from `address`. */
+  fill(address: VirtAddr, bytes: number, value: number): void {
+    const fault = this.cpu.fillBytes(address, bytes, value);
+    // Up to the page that faulted it has been written.
+    const done = fault?.address == null ? bytes : Math.max(0, Number(fault.address - address));
+    this.watch?.mark(address, Math.min(bytes, done));
+    this.check(fault);
+  }
+
+  /** Pushes the return address and goes to `target`. */
+  call(target: VirtAddr, returnAddress: VirtAddr): void {
+    this.push(returnAddress);
+    this.cpu.rip = target;
+  }
+
+  /** A call made by the idle task, as an interrupt or a system call on its behalf would. */
+  callFromIdle(target: VirtAddr, rdi: bigint, rsi: bigint): void {
+    this.cpu.gpr.rdi = rdi;
+    this.cpu.gpr.rsi = rsi;
+    this.call(target, this.cpu.rip);
+  }
+
+  /** set_current_state(): the task leaves the run queue at its next schedule(). */
+  setCurrentSleeping(): void {
+    const task = currentTask(this);
+    if (task) task.state = 'sleeping';
+  }
+
+  /** A function returned that never does, or RIP is where no known code is: #UD. */
+  raiseInvalidOpcode(): void {
+    this.raise(makeFault(VECTOR_UD, 'instruction', { access: 'execute' }));
+  }
+
+  /** What a debugger sees at `address`: null if nothing is mapped there. Changes nothing. */
+  peek64(address: VirtAddr): bigint | null {
+    const { pa } = this.walk(address);
+    return pa === null || Number(pa) + 8 > this.memory.size ? null : this.memory.read64(pa);
+  }
+
+  /**
+   * The page frame address that backed `address` before the machine ran on: the direct map is linear, and
+   * vmalloc's books say where its pages are. Null for anything else.
+   */
+  frameOf(address: VirtAddr): bigint | null {
+    if (this.directMap.contains(address)) return this.directMap.virtToPhys(address) & ~0xfffn;
+    const pfn = this.vmalloc.isVmallocAddr(address) ? this.vmalloc.vmallocToPage(address) : null;
+    return pfn === null ? null : BigInt(pfn) << 12n;
+  }
+
+  /** The walk of the current page tables for `address`, entry by entry. Changes nothing. */
+  walk(address: VirtAddr): WalkResult {
+    const { cr3, levels, mmu } = this.cpu;
+    return walk(this.memory, { cr3, levels, maxphyaddr: mmu.maxphyaddr }, address);
+  }
+
+  /** Pops RIP. */
+  ret(): void {
+    this.cpu.rip = this.pop();
+  }
+
+  private value<T extends bigint | number>(result: T | Fault): T {
+    if (!isFault(result)) return result;
+    this.fault = result;
+    throw FAULTED;
+  }
+
+  private check(fault: Fault | null): void {
+    if (!fault) return;
+    this.fault = fault;
+    throw FAULTED;
+  }
+}

@@ -1,0 +1,91 @@
+import type { VirtAddr } from '../x86/addr';
+import { runAndObserve, type OverrunReport } from './aftermath';
+import { kernelConfig, type Era, type KernelOptions } from './config';
+import { allocaForLanding, command, ownMemory, wakeProbe, type ProbeCommand } from './probe';
+import { WriteWatch } from './write-watch';
+import { buildScene, type NeighbourKind, type Scene } from './scene';
+
+/** What a thread does to its stack. At most one of past, jump, poke and peek; endless recursion without. */
+export interface OverrunOptions extends KernelOptions {
+  readonly era?: Era;
+  readonly seed?: number;
+  readonly neighbour?: NeighbourKind;
+  /** Recursion to that many bytes below the base, then return. */
+  readonly past?: number;
+  /** One frame that lands that many bytes below the base. */
+  readonly jump?: number;
+  /** An 8-byte store that many bytes below the base (negative: above it), with RSP still inside. */
+  readonly poke?: number;
+  /** An 8-byte load there. */
+  readonly peek?: number;
+  /** RSP at the store that overruns: one frame that ends exactly there. */
+  readonly rsp?: VirtAddr;
+  /** Every byte of a frame is written, or one byte and the saved registers. */
+  readonly frames?: 'dense' | 'sparse';
+  /** Where the stack is to lie. */
+  readonly stackBase?: VirtAddr;
+  /** Bytes of one recursion's alloca. */
+  readonly frame?: number;
+}
+
+const KINDS = ['past', 'jump', 'poke', 'peek', 'rsp'] as const;
+/** A frame can be no larger than the canonical half that the kernel lives in. */
+const LARGEST_FRAME = 2 ** 46;
+
+/**
+ * Overruns one stack of a populated machine and looks at what follows.
+ *
+ * @throws RangeError for options that contradict each other, sizes out of range, or a refused configuration
+ */
+export function overrun(options: OverrunOptions = {}): OverrunReport {
+  checkOptions(options);
+  const config = kernelConfig(options.era ?? 'vmap', options);
+  const neighbour = options.neighbour ?? 'any';
+  const scene = buildScene(config, { seed: options.seed ?? 1, neighbour });
+  return overrunScene(scene, options);
+}
+
+/** The same on a machine that is there already. */
+export function overrunScene(scene: Scene, options: OverrunOptions): OverrunReport {
+  const { machine, chosen } = scene;
+  command(machine, chosen, commandFor(scene, options));
+  const watch = new WriteWatch(ownMemory(chosen));
+  return runAndObserve(scene, chosen.task, watch, () => {
+    machine.nextWatch = watch;
+    wakeProbe(machine, chosen);
+    machine.nextWatch = null;
+  });
+}
+
+function commandFor({ machine, chosen }: Scene, options: OverrunOptions): ProbeCommand {
+  const base = chosen.task.stack;
+  const at = (below: number) => base - BigInt(below);
+  if (options.poke !== undefined) return { do: 'poke', address: at(options.poke) };
+  if (options.peek !== undefined) return { do: 'peek', address: at(options.peek) };
+  if (options.jump !== undefined || options.rsp !== undefined) {
+    const landing = options.rsp ?? at(options.jump!);
+    return { do: 'jump', frame: allocaForLanding(machine, chosen, landing) };
+  }
+  const dense = options.frames === 'dense';
+  const limit = options.past === undefined ? 0n : at(options.past);
+  return { do: 'recurse', frame: options.frame ?? 256, limit, dense };
+}
+
+function checkOptions(options: OverrunOptions): void {
+  const given = KINDS.filter((kind) => options[kind] !== undefined);
+  if (given.length > 1) {
+    throw new RangeError(`expected one of ${KINDS.join(', ')}, got ${given.join(' and ')}`);
+  }
+  for (const kind of ['past', 'jump'] as const) checkSize(kind, options[kind], 0);
+  for (const kind of ['poke', 'peek'] as const) checkSize(kind, options[kind], -LARGEST_FRAME);
+  checkSize('frame', options.frame, 1);
+}
+
+function checkSize(name: string, value: number | undefined, least: number): void {
+  if (value === undefined) return;
+  if (!Number.isSafeInteger(value) || value < least || value > LARGEST_FRAME) {
+    throw new RangeError(
+      `${name}: expected a whole number of bytes from ${least} to 2^46, got ${value}`,
+    );
+  }
+}

@@ -1,0 +1,319 @@
+import type { VirtAddr } from '../x86/addr';
+import { PT_REGS_SIZE } from './config';
+import type { Machine } from './machine';
+import { popCanary, pushCanary, wakeUpProcess } from './scheduler';
+import { createKthread, type Task } from './task';
+
+/**
+ * A kernel thread that sleeps until it is told to overrun its stack: the module with which the recordings
+ * were made (test/fixtures/src/kstk.c), frame by frame as its compiled code lays them out.
+ */
+export interface Probe {
+  readonly task: Task;
+  /** Its struct kt, a slab object. */
+  readonly kt: VirtAddr;
+}
+
+/** Offsets in struct kt, as the compiler places them. */
+const KT = {
+  WQ_HEAD_NEXT: 16n,
+  WQ_HEAD_PREV: 24n,
+  CMD: 36n,
+  DONE: 40n,
+  A0: 48n,
+  RC: 64n,
+  SIZE: 112,
+} as const;
+
+/** Offsets in struct rc, which lies inside struct kt. */
+const RC = { LIMIT: 0n, FRAME: 8n, DEEPEST: 16n, BASE: 24n, DEPTH: 32n, FILL: 40n } as const;
+
+/** Offsets in struct wait_queue_entry, a local of the thread's main loop. */
+const WAIT = { FUNC: 16n, ENTRY: 24n, ENTRY_PREV: 32n, SIZE: 40n } as const;
+
+const COMMANDS = { recurse: 1, jump: 2, poke: 3, peek: 4 } as const;
+
+/** What a dense frame is filled with, and what a poke stores. */
+export const DENSE_BYTE = 0xa5;
+export const POKE_VALUE = 0x4141414141414141n;
+
+const MODULE = 'kstk';
+const KTHREAD_SAVES = ['rbp', 'r14', 'r12', 'rbx'] as const;
+const KFN_SAVES = ['rbp', 'r14', 'r13', 'r12', 'rbx'] as const;
+
+/** Lays out the module's functions and the kernel's kthread(), which calls them. */
+export function defineProbe({ text }: Machine): void {
+  const fork = text.define('ret_from_fork', 0x30);
+  const kthread = text.define('kthread', 0x100);
+  const kfn = text.define('kfn', 0x170, MODULE);
+  const recurse = text.define('recurse', 0xb0, MODULE);
+  const jump = text.define('jump', 0xa0, MODULE);
+  const leaf = text.define('leaf', 0x30, MODULE);
+  const schedule = text.define('schedule', 0xd0);
+  const wakeFunction = text.define('autoremove_wake_function', 0x40);
+
+  const afterKthread = text.at(fork, 0x22, (m) => m.raiseInvalidOpcode());
+  text.at(fork, 0, (m) => m.call(kthread.address, afterKthread));
+
+  const afterKfn = text.at(kthread, 0xda, (m) => m.raiseInvalidOpcode());
+  text.at(kthread, 0, (m) => {
+    for (const register of KTHREAD_SAVES) m.push(m.cpu.gpr[register]);
+    m.cpu.rsp -= 8n; // struct completion's flags and alignment
+    m.call(kfn.address, afterKfn);
+  });
+
+  // kfn: 5 saved registers, the canary, a wait_queue_entry; RBX = R14 = kt, R13 = its wait queue.
+  text.at(kfn, 0, (m) => {
+    const { gpr } = m.cpu;
+    const kt = gpr.rbx;
+    for (const register of KFN_SAVES) m.push(gpr[register]);
+    pushCanary(m);
+    m.cpu.rsp -= WAIT.SIZE;
+    gpr.r14 = kt;
+    gpr.r13 = kt + 8n;
+    m.cpu.rip = loop;
+  });
+  const loop = text.at(kfn, 0x60, (m) => {
+    const { gpr } = m.cpu;
+    const kt = gpr.rbx;
+    const command = m.load32(kt + KT.CMD);
+    if (command !== 0) m.watch = m.nextWatch;
+    if (command === 0) prepareToWait(m);
+    else if (command === COMMANDS.recurse) {
+      gpr.rdi = kt + KT.RC;
+      gpr.rsi = 1n;
+      m.call(recurse.address, afterCommand);
+    } else if (command === COMMANDS.jump) {
+      gpr.rdi = kt + KT.RC;
+      m.call(jump.address, afterCommand);
+    } else m.cpu.rip = access;
+  });
+  const access = text.at(kfn, 0x138, (m) => {
+    const kt = m.cpu.gpr.rbx;
+    const address = m.load64(kt + KT.A0);
+    m.cpu.gpr.rax = address;
+    if (m.load32(kt + KT.CMD) === COMMANDS.poke) m.store64(address, POKE_VALUE);
+    else m.cpu.gpr.r12 = m.load64(address);
+    m.cpu.rip = afterCommand;
+  });
+  const afterCommand = text.at(kfn, 0x165, (m) => {
+    const kt = m.cpu.gpr.rbx;
+    m.watch = null;
+    m.store32(kt + KT.CMD, 0);
+    m.store32(kt + KT.DONE, m.load32(kt + KT.DONE) + 1);
+    m.cpu.rip = loop;
+  });
+  const afterSchedule = text.at(kfn, 0xbf, (m) => {
+    finishWait(m);
+    m.cpu.rip = loop;
+  });
+
+  function prepareToWait(m: Machine): void {
+    const entry = m.cpu.rsp;
+    const head = m.cpu.gpr.r13 + 8n;
+    m.store64(entry + WAIT.FUNC, wakeFunction.address);
+    m.store64(entry + WAIT.ENTRY, head);
+    m.store64(entry + WAIT.ENTRY_PREV, head);
+    m.store64(head, entry + WAIT.ENTRY);
+    m.store64(head + 8n, entry + WAIT.ENTRY);
+    m.setCurrentSleeping();
+    m.call(schedule.address, afterSchedule);
+  }
+
+  // recurse(): RBP chain, RBX = rc, R12 = p, R13 = depth; p is the alloca, aligned to 16.
+  const saves = (m: Machine) => (m.config.STACKPROTECTOR ? RECURSE_SAVES : RECURSE_SAVES_SMALL);
+  text.at(recurse, 0, (m) => {
+    const { gpr } = m.cpu;
+    const [rc, depth] = [gpr.rdi, gpr.rsi];
+    enterFrame(m, saves(m));
+    alloca(m, rc);
+    gpr.rbx = rc;
+    gpr.r13 = depth;
+    m.store64(rc + RC.DEPTH, depth);
+    m.store64(rc + RC.DEEPEST, gpr.r12);
+    m.cpu.rip = touch;
+  });
+  const touch = text.at(recurse, 0x83, (m) => {
+    const { gpr } = m.cpu;
+    const rc = gpr.rbx;
+    if (m.load64(rc + RC.FILL) !== 0n)
+      m.fill(gpr.r12, memsetLength(m.load64(rc + RC.FRAME)), DENSE_BYTE);
+    else m.store8(gpr.r12, Number(gpr.r13 & 0xffn));
+    if (gpr.r12 <= m.load64(rc + RC.LIMIT)) m.cpu.rip = leaveRecurse;
+    else {
+      gpr.rdi = rc;
+      gpr.rsi = gpr.r13 + 1n;
+      m.call(recurse.address, leaveRecurse);
+    }
+  });
+  const leaveRecurse = text.at(recurse, 0x98, (m) => {
+    m.load8(m.cpu.gpr.r12);
+    leaveFrame(m, saves(m), recurse.name, 0xab);
+  });
+
+  text.at(jump, 0, (m) => {
+    const { gpr } = m.cpu;
+    const rc = gpr.rdi;
+    enterFrame(m, RECURSE_SAVES_SMALL);
+    alloca(m, rc);
+    gpr.rbx = rc;
+    m.store64(rc + RC.DEEPEST, gpr.r12);
+    m.store64(rc + RC.DEPTH, 1n);
+    m.cpu.rip = land;
+  });
+  const land = text.at(jump, 0x93, (m) => {
+    const { gpr } = m.cpu;
+    m.store8(gpr.r12, 1);
+    m.store64(gpr.rbx + RC.DEPTH, 2n);
+    gpr.rdi = BigInt(m.load8(gpr.r12));
+    m.call(leaf.address, leaveJump);
+  });
+  const leaveJump = text.at(jump, 0x6c, (m) => {
+    m.load8(m.cpu.gpr.r12);
+    leaveFrame(m, RECURSE_SAVES_SMALL, jump.name, 0x9b);
+  });
+
+  // leaf(): y[0] = x, y[3] = x + 1 in an array of four below the return address.
+  text.at(leaf, 0, (m) => {
+    const x = m.cpu.gpr.rdi;
+    m.store64(m.cpu.rsp - 32n, x);
+    m.store64(m.cpu.rsp - 8n, x + 1n);
+    m.ret();
+  });
+
+  // Called by the waker through the pointer in the wait_queue_entry: unlinks the entry, wakes the task.
+  text.at(wakeFunction, 0, (m) => {
+    const entry = m.cpu.gpr.rdi;
+    unlink(m, entry);
+    const task = m.tasks.find(({ taskStruct }) => taskStruct === m.cpu.gpr.rsi);
+    if (task) wakeUpProcess(m, task);
+    m.ret();
+  });
+}
+
+/** Bytes of the frames of kthread() and of the main loop without its canary, return addresses included. */
+const KTHREAD_FRAME = BigInt(8 + 8 * KTHREAD_SAVES.length + 8);
+const KFN_FRAME = BigInt(8 + 8 * KFN_SAVES.length) + WAIT.SIZE;
+
+const RECURSE_SAVES = ['r13', 'r12', 'rbx'] as const;
+const RECURSE_SAVES_SMALL = ['r12', 'rbx'] as const;
+type Saved = 'r12' | 'r13' | 'rbx';
+
+function enterFrame(m: Machine, saves: readonly Saved[]): void {
+  m.push(m.cpu.gpr.rbp);
+  m.cpu.gpr.rbp = m.cpu.rsp;
+  for (const register of saves) m.push(m.cpu.gpr[register]);
+  pushCanary(m);
+}
+
+/** Finds the frame through RBP, as compiled code with an alloca does; so a wrong RBP leads elsewhere. */
+function leaveFrame(m: Machine, saves: readonly Saved[], fn: string, failOffset: number): void {
+  const { gpr } = m.cpu;
+  m.cpu.rsp = gpr.rbp - BigInt(8 * (saves.length + (m.config.STACKPROTECTOR ? 1 : 0)));
+  if (!popCanary(m, fn, failOffset)) return;
+  for (const register of [...saves].reverse()) gpr[register] = m.pop();
+  gpr.rbp = m.pop();
+  m.ret();
+}
+
+/** RSP − the alloca of rc->frame bytes, as the two recorded builds round it: -O2 to 8, -Os to 16. */
+function alloca(m: Machine, rc: VirtAddr): void {
+  const align = m.config.STACKPROTECTOR ? 8n : 16n;
+  const size = (m.load64(rc + RC.FRAME) + 15n) & -align;
+  m.cpu.rsp = BigInt.asUintN(64, m.cpu.rsp - size);
+  m.cpu.gpr.r12 = BigInt.asUintN(64, (m.cpu.rsp + 15n) & -16n);
+}
+
+/** A length past all memory faults where the memory ends, so it need not be exact. */
+const memsetLength = (bytes: bigint) => Number(bytes < 1n << 48n ? bytes : 1n << 48n);
+
+function finishWait(m: Machine): void {
+  const entry = m.cpu.rsp + WAIT.ENTRY;
+  if (m.load64(entry) !== entry) unlink(m, m.cpu.rsp);
+}
+
+/** list_del_init() of a wait_queue_entry. */
+function unlink(m: Machine, waitEntry: VirtAddr): void {
+  const entry = waitEntry + WAIT.ENTRY;
+  const [next, prev] = [m.load64(entry), m.load64(entry + 8n)];
+  m.store64(next + 8n, prev);
+  m.store64(prev, next);
+  m.store64(entry, entry);
+  m.store64(entry + 8n, entry);
+}
+
+/** Starts a probe thread and lets it go to sleep in its main loop. */
+export function startProbe(m: Machine, id: number): Probe | null {
+  const kt = m.kmalloc(KT.SIZE);
+  if (kt === null) return null;
+  const task = createKthread(m, `kstk/${id}`, m.text.define('ret_from_fork').address, kt);
+  if (!task) return null;
+  m.fill(kt, KT.SIZE, 0);
+  m.store64(kt + KT.WQ_HEAD_NEXT, kt + KT.WQ_HEAD_NEXT);
+  m.store64(kt + KT.WQ_HEAD_PREV, kt + KT.WQ_HEAD_NEXT);
+  wakeUpProcess(m, task);
+  m.run();
+  return { task, kt };
+}
+
+/** What a probe is told to do. Lengths in bytes; `frame` is the alloca of one call. */
+export type ProbeCommand =
+  | {
+      readonly do: 'recurse';
+      readonly frame: number;
+      readonly limit: VirtAddr;
+      readonly dense: boolean;
+    }
+  | { readonly do: 'jump'; readonly frame: number }
+  | { readonly do: 'poke' | 'peek'; readonly address: VirtAddr };
+
+/**
+ * The alloca with which jump() ends with RSP at `landing`: its frame begins where the sleeping thread's
+ * main loop stands.
+ *
+ * @throws RangeError if that is no alloca: `landing` above the frame
+ */
+export function allocaForLanding(m: Machine, { task }: Probe, landing: VirtAddr): number {
+  const canary = m.config.STACKPROTECTOR ? 8n : 0n;
+  const top = task.stack + BigInt(m.config.THREAD_SIZE);
+  const loop = top - BigInt(PT_REGS_SIZE) - KTHREAD_FRAME - KFN_FRAME - canary;
+  const entered = loop - 16n - BigInt(8 * RECURSE_SAVES_SMALL.length) - canary;
+  const frame = entered - landing;
+  if (frame < 16n) {
+    throw new RangeError(
+      `landing: expected an address below 0x${entered.toString(16)}, where the frame begins, got 0x${landing.toString(16)}`,
+    );
+  }
+  // alloca() adds 15 and rounds down to 8 or 16.
+  return Number(frame) - (m.config.STACKPROTECTOR ? 8 : 0);
+}
+
+/** The slab object that the probe's code may write to. */
+export function ownMemory({ kt }: Probe): { start: VirtAddr; end: VirtAddr } {
+  return { start: kt, end: kt + BigInt(KT.SIZE) };
+}
+
+/** Writes the command into struct kt; the probe carries it out when it is woken. */
+export function command(m: Machine, { kt, task }: Probe, what: ProbeCommand): void {
+  const rc = kt + KT.RC;
+  m.store64(rc + RC.BASE, task.stack);
+  if (what.do === 'recurse') {
+    m.store64(rc + RC.LIMIT, what.limit);
+    m.store64(rc + RC.FRAME, BigInt(what.frame));
+    m.store64(rc + RC.FILL, what.dense ? 1n : 0n);
+  } else if (what.do === 'jump') {
+    m.store64(rc + RC.FRAME, BigInt(what.frame));
+  } else {
+    m.store64(kt + KT.A0, what.address);
+  }
+  m.store32(kt + KT.CMD, COMMANDS[what.do]);
+}
+
+/** wake_up(&k->wq): calls the function that the wait_queue_entry on the sleeper's stack names. */
+export function wakeProbe(m: Machine, { kt, task }: Probe): void {
+  const entry = m.load64(kt + KT.WQ_HEAD_NEXT);
+  if (entry === kt + KT.WQ_HEAD_NEXT) wakeUpProcess(m, task);
+  else
+    m.callFromIdle(m.load64(entry - WAIT.ENTRY + WAIT.FUNC), entry - WAIT.ENTRY, task.taskStruct);
+  m.run();
+}

@@ -1,0 +1,100 @@
+import { endOfStackOffset, STACK_END_MAGIC } from './config';
+import { PER_CPU, type Machine } from './machine';
+import { panic } from './panic';
+import { currentTask, currentTaskStruct, TASK, type Task } from './task';
+
+/** RBP, RBX, R12 to R15: pushed by __switch_to_asm in this order. */
+const SWITCHED = ['rbp', 'rbx', 'r12', 'r13', 'r14', 'r15'] as const;
+/** What __schedule saves on entry, first pushed first. */
+const SCHEDULE_SAVES = ['rbp', 'r15', 'r14', 'r13', 'r12', 'rbx'] as const;
+
+/** Lays out schedule(), __schedule() and __switch_to_asm, and the idle loop. */
+export function defineScheduler({ text }: Machine): void {
+  const schedule = text.define('schedule', 0xd0);
+  const inner = text.define('__schedule', 0xa00);
+  const switchTo = text.define('__switch_to_asm', 0x50);
+
+  const afterInner = text.at(schedule, 0x5a, (m) => {
+    m.cpu.gpr.rbx = m.pop();
+    m.ret();
+  });
+  text.at(schedule, 0, (m) => {
+    m.push(m.cpu.gpr.rbx);
+    m.call(inner.address, afterInner);
+  });
+
+  const afterSwitch = text.at(inner, 0x355, leaveSchedule);
+  text.at(inner, 0, (m) => {
+    for (const register of SCHEDULE_SAVES) m.push(m.cpu.gpr[register]);
+    pushCanary(m);
+    scheduleDebug(m);
+    if (m.state !== 'alive') return;
+    const prev = currentTask(m);
+    const next = m.runQueue.shift() ?? m.idleTask;
+    if (next === prev) leaveSchedule(m);
+    else {
+      m.cpu.gpr.rsi = next.taskStruct;
+      m.call(switchTo.address, afterSwitch);
+    }
+  });
+
+  text.at(switchTo, 0, (m) => {
+    const [prev, next] = [currentTaskStruct(m), m.cpu.gpr.rsi];
+    for (const register of SWITCHED) m.push(m.cpu.gpr[register]);
+    m.store64(prev + TASK.THREAD_SP, m.cpu.rsp);
+    m.cpu.rsp = m.load64(next + TASK.THREAD_SP);
+    m.store64(m.perCpu + PER_CPU.CURRENT_TASK, next);
+    m.store64(m.perCpu + PER_CPU.STACK_CANARY, m.load64(next + TASK.STACK_CANARY));
+    for (const register of [...SWITCHED].reverse()) m.cpu.gpr[register] = m.pop();
+    m.ret();
+  });
+
+  const idle = text.define('do_idle', 0x200);
+  const afterSchedule = text.at(idle, 0x120, (m) => {
+    m.cpu.rip = idle.address;
+  });
+  text.at(idle, 0, (m) => {
+    if (m.runQueue.length === 0) m.idle = true;
+    else m.call(schedule.address, afterSchedule);
+  });
+}
+
+/** schedule_debug(): SCHED_STACK_END_CHECK reads the end magic of the task that is leaving the CPU. */
+function scheduleDebug(m: Machine): void {
+  if (!m.config.SCHED_STACK_END_CHECK) return;
+  const stack = m.load64(currentTaskStruct(m) + TASK.STACK);
+  if (m.load64(stack + BigInt(endOfStackOffset(m.config))) !== STACK_END_MAGIC) {
+    panic(m, 'corrupted stack end detected inside scheduler');
+  }
+}
+
+function leaveSchedule(m: Machine): void {
+  if (!popCanary(m, '__schedule', 0x9e7)) return;
+  for (const register of [...SCHEDULE_SAVES].reverse()) m.cpu.gpr[register] = m.pop();
+  m.ret();
+}
+
+/** The stack protector's prologue: the task's canary below the saved registers. */
+export function pushCanary(m: Machine): void {
+  if (m.config.STACKPROTECTOR) m.push(m.load64(m.perCpu + PER_CPU.STACK_CANARY));
+}
+
+/**
+ * The stack protector's epilogue.
+ *
+ * @returns false when the canary had changed: the machine has panicked
+ */
+export function popCanary(m: Machine, fn: string, failOffset: number): boolean {
+  if (!m.config.STACKPROTECTOR) return true;
+  if (m.pop() === m.load64(m.perCpu + PER_CPU.STACK_CANARY)) return true;
+  const at = m.text.symbolize(m.text.define(fn).address + BigInt(failOffset));
+  panic(m, `stack-protector: Kernel stack is corrupted in: ${at}`);
+  return false;
+}
+
+/** wake_up_process(): puts a sleeping task on the run queue. */
+export function wakeUpProcess(m: Machine, task: Task): void {
+  if (task.state !== 'sleeping') return;
+  task.state = 'runnable';
+  m.runQueue.push(task);
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import type { ERAS} from '../../lib/stack/config';
+import { kernelConfig } from '../../lib/stack/config';
+import { featuresOf, KNOWN_VERSIONS } from '../../lib/stack/versions';
+
+describe('kernelConfig', () => {
+  it('leaves above thread_info and end magic what the fact sheet says', () => {
+    // facts: 8192-112 = 8080; 3.15: 16384-112 = 16272; 4.9+: 16384-8 = 16376
+    const usable = [
+      kernelConfig('8k', { kernel: '2.6.32' }),
+      kernelConfig('8k'),
+      kernelConfig('16k'),
+      kernelConfig('16k', { kernel: '4.9' }),
+      kernelConfig('vmap'),
+    ].map((config) => config.usable);
+    assert.deepEqual(usable, [8080, 8080, 16272, 16376, 16376]);
+  });
+
+  it('refuses VMAP_STACK before 4.9 and names the option that is missing', () => {
+    assert.throws(
+      () => kernelConfig('vmap', { kernel: '4.8' }),
+      /HAVE_ARCH_VMAP_STACK.*4\.9.*got 4\.8/,
+    );
+    assert.equal(kernelConfig('vmap', { kernel: '4.9' }).VMAP_STACK, true);
+  });
+
+  it('refuses SCHED_STACK_END_CHECK where no tree that was read has it', () => {
+    assert.throws(() => kernelConfig('8k', { stackEndCheck: true }), /SCHED_STACK_END_CHECK/);
+    assert.equal(
+      kernelConfig('16k', { kernel: '4.4', stackEndCheck: true }).SCHED_STACK_END_CHECK,
+      true,
+    );
+  });
+
+  it('marks a THREAD_SIZE that the version did not ship as patched', () => {
+    const patched = (era: (typeof ERAS)[number], kernel: string) =>
+      kernelConfig(era, { kernel }).patched;
+    assert.deepEqual(
+      [
+        patched('8k', '3.14'),
+        patched('16k', '2.6.32'),
+        patched('16k', '3.15'),
+        patched('8k', '6.1'),
+      ],
+      [false, true, false, true],
+    );
+  });
+
+  it('models an unknown version as the nearest lower one', () => {
+    assert.equal(featuresOf('5.10').modelled, '5.8');
+    assert.equal(featuresOf('4.8').modelled, '4.4');
+    for (const version of KNOWN_VERSIONS) assert.equal(featuresOf(version).modelled, version);
+  });
+
+  it('refuses versions outside what is known, and what is no version', () => {
+    for (const kernel of ['2.6.31', '7.0', '6.20', 'latest', '']) {
+      assert.throws(() => kernelConfig('8k', { kernel }), RangeError, kernel);
+    }
+    assert.throws(() => kernelConfig('32k' as never), /era: expected 8k, 16k, vmap/);
+  });
+
+  it('lets the double fault count as NMI from 5.8 on only', () => {
+    assert.deepEqual(
+      ['4.9', '5.7', '5.8', '6.19'].map((kernel) => featuresOf(kernel).features.doubleFaultIsNmi),
+      [false, false, true, true],
+    );
+  });
+
+  it('keeps every field of thread_info inside it and apart from the others', () => {
+    for (const version of KNOWN_VERSIONS) {
+      const { size, fields } = featuresOf(version).features.threadInfo;
+      let end = 0;
+      for (const field of fields) {
+        assert.ok(field.offset >= end, `${version} ${field.name}`);
+        end = field.offset + field.size;
+      }
+      assert.ok(end <= size, version);
+    }
+  });
+});

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { chainOf } from '../../lib/stack/call-chain';
+import { PUBLISHED_TRACES, publishedTrace, widenFrame } from '../../lib/stack/published-traces';
+import { parseTrace, TraceError, type StackTrace } from '../../lib/stack/trace';
+
+/** Documentation/trace/ftrace.rst, its example of stack_trace. */
+const FTRACE = `        Depth    Size   Location    (18 entries)
+        -----    ----   --------
+  0)     2928     224   update_sd_lb_stats+0xbc/0x4ac
+  1)     2704     160   find_busiest_group+0x31/0x1f1
+  2)     2544     256   load_balance+0xd9/0x662
+  3)     2288      80   idle_balance+0xbb/0x130
+  4)     2208     128   __schedule+0x26e/0x5b9
+  5)     2080      16   schedule+0x64/0x66
+  6)     2064     128   schedule_timeout+0x34/0xe0
+  7)     1936     112   wait_for_common+0x97/0xf1
+  8)     1824      16   wait_for_completion+0x1d/0x1f
+  9)     1808     128   flush_work+0xfe/0x119
+ 10)     1680      16   tty_flush_to_ldisc+0x1e/0x20
+ 11)     1664      48   input_available_p+0x1d/0x5c
+ 12)     1616      48   n_tty_poll+0x6d/0x134
+ 13)     1568      64   tty_poll+0x64/0x7f
+ 14)     1504     880   do_select+0x31e/0x511
+ 15)      624     400   core_sys_select+0x177/0x216
+ 16)      224      96   sys_select+0x91/0xb9
+ 17)      128     128   system_call_fastpath+0x16/0x1b
+`;
+
+describe('parseTrace', () => {
+  it('reads the text of ftrace and the published JSON of the same trace alike', () => {
+    const text = parseTrace(FTRACE);
+    const json = publishedTrace('15');
+    assert.deepEqual(
+      text.entries.map(({ i, fn, depth, size, off }) => ({ i, fn, depth, size, off })),
+      json.entries.map(({ i, fn, depth, size, off }) => ({ i, fn, depth, size, off })),
+    );
+    assert.equal(text.maxDepth, json.maxDepth);
+  });
+
+  it('reads all fifteen published traces', () => {
+    assert.equal(PUBLISHED_TRACES.length, 15);
+    for (const id of PUBLISHED_TRACES) assert.ok(publishedTrace(id).entries.length > 0, id);
+  });
+
+  it('refuses frames that do not add up and names the entry', () => {
+    const broken = JSON.stringify({
+      ...publishedTrace('01'),
+      entries: publishedTrace('01').entries.slice(0, 5),
+    });
+    assert.throws(() => parseTrace(broken), /entry 4 \(get_page_from_freelist\).*should be 0/);
+  });
+
+  it('says what it expected for anything else', () => {
+    for (const text of [
+      '',
+      'hello',
+      '{',
+      '{"entries":[]}',
+      '{"entries":[{"fn":"f","depth":-8,"size":8}]}',
+    ]) {
+      assert.throws(
+        () => parseTrace(text),
+        (error) => error instanceof TraceError && /expected/.test(error.message),
+      );
+    }
+  });
+
+  it('never fails but with a TraceError', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.jsonValue().map((v) => JSON.stringify(v)),
+        ),
+        (text) => {
+          try {
+            parseTrace(text);
+          } catch (error) {
+            assert.ok(error instanceof TraceError, String(error));
+          }
+        },
+      ),
+      { seed: 1, numRuns: 2000 },
+    );
+  });
+});
+
+describe('chainOf', () => {
+  it('puts every listed frame at its real depth, also in partial traces', () => {
+    for (const id of PUBLISHED_TRACES) {
+      const trace = publishedTrace(id);
+      let depth = 0;
+      const depths = chainOf(trace).map(({ fn, size }) => ({ fn, depth: (depth += size) }));
+      const listed = depths.filter(({ fn }) => fn !== 'not_listed').reverse();
+      assert.deepEqual(
+        listed,
+        trace.entries.map(({ fn, depth }) => ({ fn, depth })),
+        id,
+      );
+    }
+  });
+});
+
+describe('widenFrame', () => {
+  it('makes a trace deeper by the bytes of one frame and keeps it consistent', () => {
+    const trace = publishedTrace('01');
+    const wider: StackTrace = widenFrame(trace, 'ext4_writepages', 400);
+    assert.equal(wider.maxDepth, trace.maxDepth + 400);
+    assert.deepEqual(
+      parseTrace(JSON.stringify(wider)).entries,
+      wider.entries.map((entry) => ({ module: undefined, ...entry })),
+    );
+  });
+
+  it('refuses a frame that is not there and sizes no frame can have', () => {
+    const trace = publishedTrace('01');
+    assert.throws(() => widenFrame(trace, 'no_such_function', 8), /no_such_function/);
+    assert.throws(() => widenFrame(trace, 'kthread', 4), /multiple of 8/);
+    assert.throws(() => widenFrame(trace, 'kthread', -240), /at least 8/);
+  });
+});
