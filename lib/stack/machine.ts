@@ -194,7 +194,7 @@ export class Machine {
   fill(address: VirtAddr, bytes: number, value: number): void {
     const fault = this.cpu.fillBytes(address, bytes, value);
     // Up to the page that faulted it has been written.
-    const done = fault?.address == null ? bytes : Math.max(0, Number(fault.address - address));
+    const done = fault?.address === undefined || fault.address === null ? bytes : Math.max(0, Number(fault.address - address));
     this.watch?.mark(address, Math.min(bytes, done));
     this.check(fault);
   }
