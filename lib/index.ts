@@ -52,3 +52,48 @@ export type { TlbFlush } from './x86/tlb-flush';
 export { Pte } from './x86/pte';
 export { walk } from './x86/walk';
 export type { WalkOptions, WalkResult } from './x86/walk';
+
+// Memory management (lib/mm)
+export { layoutFor } from './mm/layout';
+export type { KernelLayout, LayoutOptions } from './mm/layout';
+export { compareKernelVersions, sinceVersion } from './mm/kernel-version';
+export { PageAllocator } from './mm/page-allocator';
+export type { AllocOptions, PageAllocatorOptions } from './mm/page-allocator';
+export type { AllocatorHooks } from './mm/slow-path';
+export { allocatorRules } from './mm/allocator-rules';
+export type { AllocatorRules, FallbackRule } from './mm/allocator-rules';
+export { PAGE_CLASSES } from './mm/page-info';
+export type { PageClass, PageDescription, PageInfo, ReservedRange } from './mm/page-info';
+export type { MigrateType } from './mm/migrate-type';
+export { MAX_PAGE_ORDER } from './mm/free-lists';
+export { defaultReserved, defaultZones } from './mm/boot-memory';
+export { PAGEBLOCK_ORDER, PAGEBLOCK_PAGES } from './mm/zone';
+export type { Zone, ZoneSpec } from './mm/zone';
+export { watermarkOk } from './mm/watermark';
+export { fragmentationIndex, unusableFreeIndex } from './mm/compaction';
+export type { CompactionReport, PageMove } from './mm/compaction';
+export { oomBadness, selectVictim } from './mm/oom';
+export type { OomKiller, OomTask } from './mm/oom';
+export { gfpOf, gfpText } from './mm/gfp';
+export type { Gfp } from './mm/gfp';
+export { memInfoLines, memInfoOf } from './mm/mem-info';
+export { loadFreeLists } from './mm/free-list-loader';
+export type { RecordedFreeLists } from './mm/free-list-loader';
+export {
+  buddyinfoOf,
+  pagetypeinfoOf,
+  parseBuddyinfo,
+  parsePagetypeinfo,
+} from './mm/buddyinfo-parse';
+export { DirectMap } from './mm/direct-map';
+export type { MemoryPermissions, SetMemoryReport } from './mm/direct-map';
+export { Vmalloc } from './mm/vmalloc';
+export type { PurgeReport, VmallocConfig, VmallocOptions } from './mm/vmalloc-options';
+export { lazyMaxPages, vmallocRules } from './mm/vmalloc-rules';
+export { isVmallocFailure, VmStruct } from './mm/vm-struct';
+export type { VmallocFailure } from './mm/vm-struct';
+export { parseVmallocinfo, vmallocinfoText } from './mm/vmallocinfo';
+export type { VmallocinfoEntry } from './mm/vmallocinfo';
+export { KmemCache } from './mm/slab';
+export { slabLayout } from './mm/slab-order';
+export type { SlabLayout } from './mm/slab-order';
