@@ -19,7 +19,13 @@ export { hexdump, type Neighbour, type Victim } from './stack/report';
 export { summary } from './stack/summary';
 export { Machine } from './stack/machine';
 export { depthFigure, verdict } from './figures/depth-figure';
-export { Figure, MIME_BUNDLE, type FigureSpec, type MimeBundle, type Table } from './figures/figure';
+export {
+  Figure,
+  MIME_BUNDLE,
+  type FigureSpec,
+  type MimeBundle,
+  type Table,
+} from './figures/figure';
 export { OKABE_ITO } from './figures/palette';
 
 // The processor (lib/x86)
