@@ -239,15 +239,16 @@ export class Cpu {
 
   /** Translates as the CPU does for an access at the current privilege: sets A and D, fills the TLB. */
   translate(va: VirtAddr, access: Access): PhysAddr | Fault {
-    scratch64[0] = va;
-    const lo = scratch32[0];
-    const hi = scratch32[1];
     const { mmu } = this;
     const kind = access === 'read' ? READ : access === 'write' ? WRITE : EXECUTE;
-    if (!mmu.translate(lo, hi, kind, mmu.mode)) return mmu.fault as Fault;
-    scratch32[0] = mmu.paLo;
-    scratch32[1] = mmu.paHi;
-    return scratch64[0];
+    return mmu.translate(va, kind, mmu.mode) ? mmu.pa64[0] : (mmu.fault as Fault);
+  }
+
+  /** As {@link translate}, by a walk that neither looks into the TLB nor fills it. */
+  translateUncached(va: VirtAddr, access: Access): PhysAddr | Fault {
+    const { mmu } = this;
+    const kind = access === 'read' ? READ : access === 'write' ? WRITE : EXECUTE;
+    return mmu.translateUncached(va, kind, mmu.mode) ? mmu.pa64[0] : (mmu.fault as Fault);
   }
 
   load8(va: VirtAddr, segment?: Segment): number | Fault {

@@ -1,6 +1,5 @@
 import type { VirtAddr } from './addr';
 import { type Fault, makeFault, VECTOR_GP, VECTOR_SS } from './fault';
-import { scratch32, scratch64 } from './halves';
 import { type Mmu, READ, WRITE } from './mmu';
 import type { PhysMemory } from './phys-memory';
 
@@ -17,37 +16,19 @@ export class MemoryPort {
   ) {}
 
   load64(va: VirtAddr, mode: number, segment: Segment = 'data'): bigint | Fault {
-    const { memory, mmu } = this;
-    scratch64[0] = va;
-    const lo = scratch32[0];
-    const hi = scratch32[1];
-    if ((lo & 7) === 0) {
-      if (!mmu.translate(lo, hi, READ, mode)) return this.faultIn(segment);
-      const at = mmu.paHi * 2 ** 32 + (mmu.paLo >>> 0);
-      const low = memory.busRead32(at);
-      const high = memory.busRead32(at + 4);
-      scratch32[0] = low;
-      scratch32[1] = high;
-      return scratch64[0];
-    }
+    if (!this.mmu.translate(va, READ, mode)) return this.faultIn(segment);
+    const at = this.place();
+    if ((at & (PAGE - 1)) <= PAGE - 8) return this.memory.busRead64(at);
     const bytes = this.gather(va, 8, mode, segment);
     if (!(bytes instanceof Uint8Array)) return bytes;
     return new DataView(bytes.buffer).getBigUint64(0, true);
   }
 
   store64(va: VirtAddr, v: bigint, mode: number, segment: Segment = 'data'): Fault | null {
-    const { memory, mmu } = this;
-    scratch64[0] = va;
-    const lo = scratch32[0];
-    const hi = scratch32[1];
-    if ((lo & 7) === 0) {
-      if (!mmu.translate(lo, hi, WRITE, mode)) return this.faultIn(segment);
-      const at = mmu.paHi * 2 ** 32 + (mmu.paLo >>> 0);
-      scratch64[0] = v;
-      const low = scratch32[0];
-      const high = scratch32[1];
-      memory.busWrite32(at, low);
-      memory.busWrite32(at + 4, high);
+    if (!this.mmu.translate(va, WRITE, mode)) return this.faultIn(segment);
+    const at = this.place();
+    if ((at & (PAGE - 1)) <= PAGE - 8) {
+      this.memory.busWrite64(at, v);
       return null;
     }
     const bytes = new Uint8Array(8);
@@ -58,12 +39,9 @@ export class MemoryPort {
   /** 1, 2 or 4 bytes, unsigned. */
   load(va: VirtAddr, size: number, segment: Segment = 'data'): number | Fault {
     const { memory, mmu } = this;
-    scratch64[0] = va;
-    const lo = scratch32[0];
-    const hi = scratch32[1];
-    if ((lo & (size - 1)) === 0) {
-      if (!mmu.translate(lo, hi, READ, mmu.mode)) return this.faultIn(segment);
-      const at = mmu.paHi * 2 ** 32 + (mmu.paLo >>> 0);
+    if (!mmu.translate(va, READ, mmu.mode)) return this.faultIn(segment);
+    const at = this.place();
+    if ((at & (PAGE - 1)) <= PAGE - size) {
       if (size === 4) return memory.busRead32(at) >>> 0;
       if (size === 1) return memory.busRead8(at);
       return memory.busRead8(at) | (memory.busRead8(at + 1) << 8);
@@ -75,12 +53,9 @@ export class MemoryPort {
 
   store(va: VirtAddr, size: number, v: number, segment: Segment = 'data'): Fault | null {
     const { memory, mmu } = this;
-    scratch64[0] = va;
-    const lo = scratch32[0];
-    const hi = scratch32[1];
-    if ((lo & (size - 1)) === 0) {
-      if (!mmu.translate(lo, hi, WRITE, mmu.mode)) return this.faultIn(segment);
-      const at = mmu.paHi * 2 ** 32 + (mmu.paLo >>> 0);
+    if (!mmu.translate(va, WRITE, mmu.mode)) return this.faultIn(segment);
+    const at = this.place();
+    if ((at & (PAGE - 1)) <= PAGE - size) {
       if (size === 4) memory.busWrite32(at, v);
       else for (let i = 0; i < size; i++) memory.busWrite8(at + i, v >>> (8 * i));
       return null;
@@ -120,12 +95,10 @@ export class MemoryPort {
   ): Fault | null {
     const { mmu } = this;
     for (let done = 0; done < n;) {
-      scratch64[0] = va + BigInt(done);
-      const lo = scratch32[0];
-      const hi = scratch32[1];
-      const count = Math.min(n - done, PAGE - (lo & (PAGE - 1)));
-      if (!mmu.translate(lo, hi, access, mmu.mode)) return this.faultIn(segment);
-      visit(mmu.paHi * 2 ** 32 + (mmu.paLo >>> 0), done, count);
+      if (!mmu.translate(va + BigInt(done), access, mmu.mode)) return this.faultIn(segment);
+      const at = this.place();
+      const count = Math.min(n - done, PAGE - (at & (PAGE - 1)));
+      visit(at, done, count);
       done += count;
     }
     return null;
@@ -157,15 +130,19 @@ export class MemoryPort {
     const { mmu } = this;
     const places: number[] = [];
     while (places.length < size) {
-      scratch64[0] = va + BigInt(places.length);
-      const lo = scratch32[0];
-      const hi = scratch32[1];
-      if (!mmu.translate(lo, hi, access, mode)) return this.faultIn(segment);
-      const at = mmu.paHi * 2 ** 32 + (mmu.paLo >>> 0);
-      const here = Math.min(size - places.length, PAGE - (lo & (PAGE - 1)));
+      const next = va + BigInt(places.length);
+      if (!mmu.translate(next, access, mode)) return this.faultIn(segment);
+      const at = this.place();
+      const here = Math.min(size - places.length, PAGE - (at & (PAGE - 1)));
       for (let i = 0; i < here; i++) places.push(at + i);
     }
     return places;
+  }
+
+  /** The physical address just translated, as a Number: it is below 2^52. */
+  private place(): number {
+    const { pa32 } = this.mmu;
+    return pa32[1] * 4294967296 + (pa32[0] >>> 0);
   }
 
   /** The MMU's fault; a non-canonical reference to the stack is #SS(0). SDM vol. 1, 3.3.7.1. */

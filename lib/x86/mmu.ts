@@ -1,6 +1,6 @@
-import { type Levels, type VirtAddr } from './addr';
+import type { Levels } from './addr';
 import { type Access, type Fault, makeFault, pageFault, VECTOR_GP, X86_PF_RSVD } from './fault';
-import { join } from './halves';
+import { join, scratch32, scratch64 } from './halves';
 import type { PhysMemory } from './phys-memory';
 import {
   CR0_WP,
@@ -12,57 +12,57 @@ import {
   CR4_SMEP,
   EFER_NXE,
 } from './registers';
-import { errorCodeOf, fastTable, type Rights, rightsAllow, pkeyDenies } from './rights';
-import { Tlb, TLB_D, TLB_G, TLB_PKEY_SHIFT, TLB_U, TLB_W, TLB_X, type TlbConfig } from './tlb';
+import { errorCodeOf, fastTable, pkeyDenies, type Rights, rightsAllow } from './rights';
+import { Tlb, type TlbConfig } from './tlb';
+import { TLB_D } from './tlb-array';
+import { TableWalker } from './table-walker';
 
 export const READ: number = 0;
 export const WRITE: number = 1;
 export const EXECUTE: number = 2;
 
-/** Who accesses: code at CPL 0 to 2, code at CPL 3, or the CPU itself (IDT, GDT, TSS). */
+/** Who accesses: code at CPL 0, code at CPL 3, or the CPU itself (IDT, GDT, TSS). */
 export const SUPERVISOR: number = 0;
 export const USER: number = 1;
 export const IMPLICIT: number = 2;
 
 const ACCESS_NAMES: readonly Access[] = ['read', 'write', 'execute'];
+const PF_PROT = 1;
+const PF_PK = 32;
 
 /**
  * Translation as the CPU does it: TLB, walk, rights, accessed and dirty bits, faults.
- * Works on 32-bit halves; the answer is in `paLo`, `paHi`, or the fault in `fault`.
- * SDM vol. 3, chapter 4. Simplified: no PKS, no shadow stacks, memory types have no effect.
+ * Works on 32-bit halves; the answer is in `pa64` and `pa32`, or the fault in `fault`.
+ * SDM vol. 3, chapter 4. Simplified: no PKS, no shadow stacks; memory types have no effect.
  */
-export class Mmu {
-  readonly memory: PhysMemory;
+export class Mmu extends TableWalker {
   readonly tlb: Tlb;
   readonly maxphyaddr: number;
-  paLo = 0;
-  paHi = 0;
   fault: Fault | null = null;
   /** SUPERVISOR or USER, from the CPL. */
   mode: number = SUPERVISOR;
 
-  private root = 0;
   private pcid = 0;
-  private rights: Rights = { wp: true, smep: false, smap: false, ac: false, nxe: true, pkru: null };
-  private fast: Int32Array = fastTable(this.rights);
-  private global = true;
-  private levels: number = 4;
-  private reservedHi = 0;
-
-  /** Filled by the walk: rights of all levels together, and the leaf. */
-  private bits = 0;
-  private level = 0;
-  private leafLo = 0;
-  private leafHi = 0;
-  private leafWord = 0;
+  private rights: Rights;
+  private fast: Int32Array;
 
   constructor(memory: PhysMemory, maxphyaddr: number, tlb?: TlbConfig) {
+    super(memory);
     if (!Number.isInteger(maxphyaddr) || maxphyaddr < 32 || maxphyaddr > 52) {
       throw new RangeError(`maxphyaddr: expected 32 to 52, got ${maxphyaddr}`);
     }
-    this.memory = memory;
     this.maxphyaddr = maxphyaddr;
     this.tlb = new Tlb(tlb);
+    this.rights = { wp: true, smep: false, smap: false, ac: false, nxe: true, pkru: null };
+    this.fast = fastTable(this.rights);
+  }
+
+  get addressLevels(): Levels {
+    return this.levels as Levels;
+  }
+
+  get currentPcid(): number {
+    return this.pcid;
   }
 
   /** Takes over what the control registers say; flushes nothing. */
@@ -77,145 +77,96 @@ export class Mmu {
       pkru: cr4 & CR4_PKE ? pkru : null,
     };
     this.fast = fastTable(this.rights);
-    this.global = (cr4 & CR4_PGE) !== 0;
-    this.levels = cr4 & CR4_LA57 ? 5 : 4;
-    const addressHi = this.maxphyaddr === 32 ? 0 : 2 ** (this.maxphyaddr - 32) - 1;
-    this.reservedHi = (0xfffff & ~addressHi) | (nxe ? 0 : 0x80000000);
+    this.setRules({
+      levels: cr4 & CR4_LA57 ? 5 : 4,
+      maxphyaddr: this.maxphyaddr,
+      nxe,
+      globals: (cr4 & CR4_PGE) !== 0,
+    });
   }
 
   /** Takes over the root and the PCID of a CR3 value; flushes nothing. */
   setRoot(cr3Lo: number, cr3Hi: number, cr4: number): void {
-    this.root = (cr3Lo >>> 12) + (cr3Hi & 0xfffff) * 0x100000;
+    this.setRootFrame(cr3Lo, cr3Hi);
     this.pcid = cr4 & CR4_PCIDE ? cr3Lo & 0xfff : 0;
   }
 
-  get currentPcid(): number {
-    return this.pcid;
-  }
-
   /**
-   * Translates one address for one access. True: the physical address is in `paLo`, `paHi`.
+   * Translates one address for one access. True: the physical address is in `pa64` and, as halves, `pa32`.
    * False: `fault` says why (#PF, or #GP for a non-canonical address).
    */
-  translate(lo: number, hi: number, access: number, mode: number): boolean {
-    const top = this.levels === 4 ? hi >> 15 : hi >> 24;
-    if (top !== 0 && top !== -1) return this.nonCanonical(lo, hi, access);
-    const { tlb, pcid } = this;
-    let array = tlb.small;
-    let e = array.find(lo, hi, pcid);
-    if (e < 0) e = (array = tlb.large).find(lo, hi, pcid);
-    if (e < 0) e = (array = tlb.huge).find(lo, hi, pcid);
-    if (e >= 0) {
-      const { words } = array;
-      const bits = words[e + 2];
-      tlb.counters.hits++;
-      if ((this.fast[access * 3 + mode] >>> (bits & 15)) & 1) {
-        this.paLo = (bits & ~0xfff) | (lo & (2 ** array.shift - 1));
-        this.paHi = words[e + 3];
+  translate(va: bigint, access: number, mode: number): boolean {
+    scratch64[0] = va;
+    const lo = scratch32[0];
+    const hi = scratch32[1];
+    // The entry of the set used last, if it grants the access: the common case, kept short.
+    // No canonical check is needed: what is not canonical is never in the TLB.
+    const { words, words64, memo, times, clock } = this.tlb;
+    const e = memo[(lo >>> 12) & 1023];
+    const inPage = words[e + 4];
+    if (words[e + 1] === hi && words[e] === ((lo & ~inPage) | this.pcid)) {
+      const frame = words[e + 2];
+      if ((this.fast[access * 3 + mode] >>> (frame & 15)) & 1) {
+        times[(e >> 1) + 3] = ++clock[0];
+        const frame64 = words64[(e >> 1) + 1];
+        this.pa64[0] = BigInt.asUintN(64, frame64 ^ ((frame64 ^ va) & words64[(e >> 1) + 2]));
         return true;
       }
-      return this.onHit(lo, hi, access, mode, bits, words[e + 3], array.shift);
     }
-    tlb.counters.misses++;
-    return this.onMiss(lo, hi, access, mode);
+    return this.lookUp(va, lo, hi, access, mode);
   }
 
-  /** A hit that the fast table does not grant: denied, a key to check, or D still to be set. */
-  private onHit(
-    lo: number,
-    hi: number,
-    access: number,
-    mode: number,
-    bits: number,
-    paHi: number,
-    shift: number,
-  ): boolean {
-    if (!this.allowed(bits, access, mode)) return this.denied(lo, hi, access, mode, bits);
-    if (access === WRITE && !(bits & TLB_D)) {
-      // The dirty bit is set in memory, so the tables are walked anew; a stale entry ends here.
-      this.tlb.invalidate(lo, hi, this.pcid, true);
-      this.tlb.counters.invalidations--;
-      return this.onMiss(lo, hi, access, mode);
+  /** Translates by a walk that neither looks into the TLB nor fills it. */
+  translateUncached(va: bigint, access: number, mode: number): boolean {
+    scratch64[0] = va;
+    const lo = scratch32[0];
+    const hi = scratch32[1];
+    if (this.tryFast(va, lo, hi) && (this.fast[access * 3 + mode] >>> (this.bits & 15)) & 1) {
+      return true;
     }
-    this.paLo = (bits & ~0xfff) | (lo & (2 ** shift - 1));
-    this.paHi = paHi;
+    if (!this.canonical(hi)) return this.nonCanonical(lo, hi, access);
+    return this.walk(va, lo, hi, access, mode);
+  }
+
+  /** The whole TLB, then the tables. */
+  private lookUp(va: bigint, lo: number, hi: number, access: number, mode: number): boolean {
+    if (!this.canonical(hi)) return this.nonCanonical(lo, hi, access);
+    const { tlb, pcid } = this;
+    const e = tlb.find(lo, hi, pcid);
+    if (e < 0) return this.walkAndFill(va, lo, hi, access, mode);
+    const frame = tlb.words[e + 2];
+    const inPage = tlb.words[e + 4];
+    if (!this.allowed(frame, access, mode)) return this.denied(lo, hi, access, mode, frame);
+    if (access === WRITE && !(frame & TLB_D)) {
+      // D is set in memory, so the tables are walked anew: here a stale entry comes to light.
+      tlb.drop(lo, hi, pcid, true);
+      return this.walkAndFill(va, lo, hi, access, mode);
+    }
+    this.pa32[0] = (frame & ~inPage) | (lo & inPage);
+    this.pa32[1] = tlb.words[e + 3];
     return true;
   }
 
-  private onMiss(lo: number, hi: number, access: number, mode: number): boolean {
-    this.tlb.counters.walks++;
-    const stop = this.walk(lo, hi);
+  private walkAndFill(va: bigint, lo: number, hi: number, access: number, mode: number): boolean {
+    this.tlb.noteWalk();
+    if (!this.walk(va, lo, hi, access, mode)) return false;
+    this.tlb.fill(this.level, lo, hi, this.pcid, this.pa32[0], this.pa32[1], this.bits);
+    return true;
+  }
+
+  /** The tables, the rights, then A and D of the leaf: in a refused access they stay. */
+  private walk(va: bigint, lo: number, hi: number, access: number, mode: number): boolean {
+    const stop = this.tryFast(va, lo, hi) ? -1 : this.descend(lo, hi);
     if (stop >= 0) {
-      const reserved = stop & X86_PF_RSVD;
       const code = stop | errorCodeOf(this.rights, access, mode);
-      return this.pageFault(lo, hi, access, code, reserved ? 'reserved-bit' : 'not-present');
+      const reason = stop & X86_PF_RSVD ? 'reserved-bit' : 'not-present';
+      return this.pageFault(lo, hi, access, code, reason);
     }
     if (!this.allowed(this.bits, access, mode)) {
       return this.denied(lo, hi, access, mode, this.bits);
     }
-    const marks = access === WRITE ? 0x60 : 0x20;
-    if ((this.leafLo & marks) !== marks) this.setBits(this.leafWord, this.leafLo | marks);
-    const shift = 3 + 9 * this.level;
-    const inPage = 2 ** shift - 1;
-    const dirty = access === WRITE || this.leafLo & 0x40 ? TLB_D : 0;
-    const frame = this.leafLo & ~inPage & ~0xfff;
-    const bits = this.bits | dirty;
-    const frameHi = this.leafHi & 0xfffff;
-    const array = this.tlb.arrayOf(this.level);
-    if (array.insert(lo, hi, this.pcid, frame | bits, frameHi)) this.tlb.counters.evictions++;
-    this.paLo = frame | (lo & inPage);
-    this.paHi = frameHi;
+    this.markLeaf(access === WRITE);
     return true;
-  }
-
-  /**
-   * From CR3 down to the leaf. Sets the accessed bit of every table entry it follows.
-   *
-   * @returns -1, or the P and RSVD bits of the error code
-   */
-  private walk(lo: number, hi: number): number {
-    const { memory, reservedHi } = this;
-    let table = this.root;
-    let bits = TLB_W | TLB_U | TLB_X;
-    for (let level = this.levels; ; level--) {
-      const index =
-        (level === 5
-          ? hi >>> 16
-          : level === 4
-            ? hi >>> 7
-            : level === 3
-              ? (hi << 2) | (lo >>> 30)
-              : lo >>> (3 + 9 * level)) & 511;
-      const word = table * 1024 + index * 2;
-      const inRam = table < memory.pages;
-      // Outside RAM nobody answers and every bit reads as one.
-      const entryLo = inRam ? memory.word(word) : -1;
-      const entryHi = inRam ? memory.word(word + 1) : -1;
-      if (!(entryLo & 1)) return 0;
-      const leaf = level === 1 || (level <= 3 && (entryLo & 0x80) !== 0);
-      const reservedLo =
-        level >= 4 ? 0x80 : leaf && level > 1 ? (level === 3 ? 0x3fffe000 : 0x1fe000) : 0;
-      if (entryHi & reservedHi || entryLo & reservedLo) return 1 | X86_PF_RSVD;
-      if (!(entryLo & 2)) bits &= ~TLB_W;
-      if (!(entryLo & 4)) bits &= ~TLB_U;
-      if (entryHi < 0) bits &= ~TLB_X;
-      if (leaf) {
-        if (entryLo & 0x100 && this.global) bits |= TLB_G;
-        if (this.rights.pkru !== null) bits |= ((entryHi >>> 27) & 15) << TLB_PKEY_SHIFT;
-        this.bits = bits;
-        this.level = level;
-        this.leafLo = entryLo;
-        this.leafHi = entryHi;
-        this.leafWord = inRam ? word : -1;
-        return -1;
-      }
-      if (!(entryLo & 0x20) && inRam) this.setBits(word, entryLo | 0x20);
-      table = (entryLo >>> 12) + (entryHi & 0xfffff) * 0x100000;
-    }
-  }
-
-  private setBits(word: number, entryLo: number): void {
-    if (word >= 0) this.memory.setWord(word, entryLo);
   }
 
   private allowed(bits: number, access: number, mode: number): boolean {
@@ -226,9 +177,8 @@ export class Mmu {
 
   private denied(lo: number, hi: number, access: number, mode: number, bits: number): boolean {
     const key = pkeyDenies(this.rights, bits, access, mode);
-    const code = 1 | errorCodeOf(this.rights, access, mode) | (key ? 32 : 0);
-    const reason = key ? 'protection-key' : 'protection';
-    return this.pageFault(lo, hi, access, code, reason);
+    const code = PF_PROT | errorCodeOf(this.rights, access, mode) | (key ? PF_PK : 0);
+    return this.pageFault(lo, hi, access, code, key ? 'protection-key' : 'protection');
   }
 
   /** A page fault also drops what the TLB holds for the address. SDM vol. 3, 4.10.4.1. */
@@ -244,13 +194,14 @@ export class Mmu {
     return false;
   }
 
-  private nonCanonical(lo: number, hi: number, access: number): boolean {
-    const address: VirtAddr = join(lo, hi);
-    this.fault = makeFault(VECTOR_GP, 'non-canonical', { address, access: ACCESS_NAMES[access] });
-    return false;
+  private canonical(hi: number): boolean {
+    const top = this.levels === 4 ? hi >> 15 : hi >> 24;
+    return top === 0 || top === -1;
   }
 
-  get addressLevels(): Levels {
-    return this.levels as Levels;
+  private nonCanonical(lo: number, hi: number, access: number): boolean {
+    const address = join(lo, hi);
+    this.fault = makeFault(VECTOR_GP, 'non-canonical', { address, access: ACCESS_NAMES[access] });
+    return false;
   }
 }

@@ -1,5 +1,5 @@
 import { hex, PAGE_SIZE, type PhysAddr } from './addr';
-import { scratch32, scratch64 } from './halves';
+import { join, scratch32, scratch64 } from './halves';
 
 /** Up to here memory is one flat buffer; the host itself gives it pages only where it is used. */
 const FLAT_LIMIT = 2 ** 32;
@@ -7,6 +7,7 @@ const FLAT_LIMIT = 2 ** 32;
 const CHUNK_SIZE = 0x100000;
 const CHUNK_WORDS = CHUNK_SIZE / 4;
 const PAGE_WORDS = PAGE_SIZE / 4;
+const ALL_ONES = 0xffffffffffffffffn;
 const MAX_SIZE = 2 ** 42;
 
 /** A chunk nobody wrote to reads as this; it is never written. */
@@ -33,6 +34,8 @@ export class PhysMemory implements TableSource {
   readonly pages: number;
   /** All memory as 32-bit words, or null when it is in chunks. For the walk's fast path. */
   readonly flat: Int32Array | null;
+  /** The same as 64-bit words. */
+  readonly flat64: BigUint64Array | null;
   private readonly flatBytes: Uint8Array | null;
   private readonly chunks: Int32Array[];
   /** Per page, 1: already saved since the checkpoint. */
@@ -52,6 +55,7 @@ export class PhysMemory implements TableSource {
     this.size = bytes;
     this.pages = bytes / PAGE_SIZE;
     this.flat = bytes <= FLAT_LIMIT ? flatBuffer(bytes) : null;
+    this.flat64 = this.flat && new BigUint64Array(this.flat.buffer);
     this.flatBytes = this.flat && new Uint8Array(this.flat.buffer);
     this.chunks = this.flat ? [] : new Array<Int32Array>(Math.ceil(bytes / CHUNK_SIZE)).fill(ZEROS);
   }
@@ -79,12 +83,7 @@ export class PhysMemory implements TableSource {
   }
 
   read64(pa: PhysAddr): bigint {
-    const at = this.offset(pa, 8);
-    const lo = this.load32(at);
-    const hi = this.load32(at + 4);
-    scratch32[0] = lo;
-    scratch32[1] = hi;
-    return scratch64[0];
+    return this.busRead64(this.offset(pa, 8));
   }
 
   write8(pa: PhysAddr, v: number): void {
@@ -103,12 +102,7 @@ export class PhysMemory implements TableSource {
 
   /** `v` modulo 2^64. */
   write64(pa: PhysAddr, v: bigint): void {
-    const at = this.offset(pa, 8);
-    scratch64[0] = v;
-    const lo = scratch32[0];
-    const hi = scratch32[1];
-    this.store32(at, lo);
-    this.store32(at + 4, hi);
+    this.busWrite64(this.offset(pa, 8), v);
   }
 
   /** A copy of `n` bytes. */
@@ -188,14 +182,38 @@ export class PhysMemory implements TableSource {
     return this.readBytes(BigInt(pfn) * BigInt(PAGE_SIZE), PAGE_SIZE);
   }
 
-  /** A 32-bit load as a bus does it: outside RAM nobody answers, all bits read as one. */
+  /**
+   * Loads and stores as on a bus, by byte address; none may cross a page. Outside RAM nobody
+   * answers: all bits read as one, a store is lost.
+   */
   busRead32(at: number): number {
-    return at + 4 <= this.size ? this.load32(at) : -1;
+    return at < this.size ? this.load32(at) : -1;
   }
 
-  /** A 32-bit store; outside RAM it is lost. */
   busWrite32(at: number, v: number): void {
-    if (at + 4 <= this.size) this.store32(at, v);
+    if (at < this.size) this.store32(at, v);
+  }
+
+  busRead64(at: number): bigint {
+    if (at >= this.size) return ALL_ONES;
+    if ((at & 7) !== 0) return join(this.load32(at), this.load32(at + 4));
+    if (this.flat64 !== null) return this.flat64[at / 8];
+    return join(this.word(at / 4), this.word(at / 4 + 1));
+  }
+
+  /** `v` modulo 2^64. */
+  busWrite64(at: number, v: bigint): void {
+    if (at >= this.size) return;
+    if (this.flat64 !== null && (at & 7) === 0) {
+      if (this.dirty !== null) this.willWrite((at / PAGE_SIZE) | 0);
+      this.flat64[at / 8] = v;
+      return;
+    }
+    scratch64[0] = v;
+    const lo = scratch32[0];
+    const hi = scratch32[1];
+    this.store32(at, lo);
+    this.store32(at + 4, hi);
   }
 
   busRead8(at: number): number {

@@ -1,4 +1,4 @@
-import { TLB_D, TLB_PKEY_SHIFT, TLB_U, TLB_W, TLB_X } from './tlb';
+import { TLB_D, TLB_PKEY_SHIFT, TLB_U, TLB_W, TLB_X } from './tlb-array';
 
 /** What decides, beside the entry, whether an access is allowed. SDM vol. 3, 4.6. */
 export interface Rights {

@@ -3,14 +3,21 @@
  *
  * One level, shared by data and instructions, with an array of sets and ways for each page
  * size. Simplified: no second level, no paging-structure caches, no speculation: an entry
- * comes only from an access that used it. Replacement is least recently used.
+ * comes only from an access that used it.
  */
-
-/** Sets (a power of two) and ways of the array for one page size. */
-export interface TlbGeometry {
-  sets: number;
-  ways: number;
-}
+import { hex, type PhysAddr, type VirtAddr } from './addr';
+import { join } from './halves';
+import {
+  TLB_D,
+  TLB_G,
+  TLB_U,
+  TLB_W,
+  TLB_X,
+  TlbArray,
+  type TlbGeometry,
+  type TlbStore,
+  wordsOf,
+} from './tlb-array';
 
 export interface TlbConfig {
   /** 4 KiB pages. */
@@ -21,7 +28,7 @@ export interface TlbConfig {
   huge: TlbGeometry;
 }
 
-/** First-level data TLB of Skylake: 64 + 32 + 4 entries. Intel optimization manual, 2.5.5. */
+/** First-level data TLB of Skylake: 64 + 32 + 4 entries. */
 export const TLB_SKYLAKE_L1D: TlbConfig = {
   small: { sets: 16, ways: 4 },
   large: { sets: 8, ways: 4 },
@@ -35,158 +42,113 @@ export const TLB_SKYLAKE_L2: TlbConfig = {
   huge: { sets: 4, ways: 4 },
 };
 
-/** Bits of an entry's third word, below the frame. W … D are the index into the rights table. */
-export const TLB_W: number = 1;
-export const TLB_U: number = 2;
-export const TLB_X: number = 4;
-export const TLB_D: number = 8;
-export const TLB_G: number = 16;
-export const TLB_VALID: number = 32;
-export const TLB_PKEY_SHIFT: number = 6;
-
-/** Words of an entry: page | PCID; upper half of the page; frame | bits; upper half of the frame. */
-const STRIDE = 4;
-
-/** The entries for one page size. */
-export class TlbArray {
-  readonly sets: number;
-  readonly ways: number;
-  /** log2 of the page size: 12, 21 or 30. */
-  readonly shift: number;
-  readonly words: Int32Array;
-  private readonly pageMask: number;
-  /** Per set, the first word of the entry used last. */
-  private readonly recent: Int32Array;
-  private readonly usedAt: Float64Array;
-  private clock = 0;
-
-  constructor({ sets, ways }: TlbGeometry, shift: number) {
-    if (!Number.isInteger(Math.log2(sets)) || sets > 1024) {
-      throw new RangeError(`sets: expected a power of two up to 1024, got ${sets}`);
-    }
-    if (!Number.isInteger(ways) || ways < 1 || ways > 64) {
-      throw new RangeError(`ways: expected 1 to 64, got ${ways}`);
-    }
-    this.sets = sets;
-    this.ways = ways;
-    this.shift = shift;
-    this.pageMask = -(2 ** shift) | 0;
-    this.words = new Int32Array(sets * ways * STRIDE);
-    this.recent = Int32Array.from({ length: sets }, (_, set) => set * ways * STRIDE);
-    this.usedAt = new Float64Array(sets * ways);
-  }
-
-  /** The first word of the entry that translates this address, or -1. */
-  find(lo: number, hi: number, pcid: number): number {
-    const { words, recent } = this;
-    const set = this.setOf(lo, hi);
-    const key = (lo & this.pageMask) | pcid;
-    const e = recent[set];
-    if (words[e] === key && words[e + 1] === hi && words[e + 2] & TLB_VALID) return e;
-    return this.search(set, key, hi);
-  }
-
-  /** Takes the least recently used place of the set and returns its first word. */
-  insert(lo: number, hi: number, pcid: number, frameAndBits: number, frameHi: number): boolean {
-    const { words } = this;
-    const set = this.setOf(lo, hi);
-    const first = set * this.ways * STRIDE;
-    let victim = first;
-    for (let e = first; e < first + this.ways * STRIDE; e += STRIDE) {
-      if (!(words[e + 2] & TLB_VALID)) {
-        victim = e;
-        break;
-      }
-      if (this.usedAt[e / STRIDE] < this.usedAt[victim / STRIDE]) victim = e;
-    }
-    const evicted = (words[victim + 2] & TLB_VALID) !== 0;
-    words[victim] = (lo & this.pageMask) | pcid;
-    words[victim + 1] = hi;
-    words[victim + 2] = frameAndBits | TLB_VALID;
-    words[victim + 3] = frameHi;
-    this.touch(set, victim);
-    return evicted;
-  }
-
-  /** Drops what translates this address for `pcid`, and a global entry if `globals`. */
-  invalidate(lo: number, hi: number, pcid: number, globals: boolean): void {
-    const { words } = this;
-    const key = lo & this.pageMask;
-    const first = this.setOf(lo, hi) * this.ways * STRIDE;
-    for (let e = first; e < first + this.ways * STRIDE; e += STRIDE) {
-      if ((words[e] & this.pageMask) !== key || words[e + 1] !== hi) continue;
-      const global = (words[e + 2] & TLB_G) !== 0;
-      if (global ? globals : (words[e] & 0xfff) === pcid) words[e + 2] = 0;
-    }
-  }
-
-  /** Drops all entries of `pcid` (of every PCID if it is -1); global ones only if `globals`. */
-  flush(pcid: number, globals: boolean): void {
-    const { words } = this;
-    for (let e = 0; e < words.length; e += STRIDE) {
-      if (words[e + 2] & TLB_G ? globals : pcid === -1 || (words[e] & 0xfff) === pcid) {
-        words[e + 2] = 0;
-      }
-    }
-  }
-
-  private search(set: number, key: number, hi: number): number {
-    const { words } = this;
-    const first = set * this.ways * STRIDE;
-    for (let e = first; e < first + this.ways * STRIDE; e += STRIDE) {
-      const bits = words[e + 2];
-      if (!(bits & TLB_VALID) || words[e + 1] !== hi) continue;
-      if (words[e] === key || (bits & TLB_G && ((words[e] ^ key) & ~0xfff) === 0)) {
-        this.touch(set, e);
-        return e;
-      }
-    }
-    return -1;
-  }
-
-  private setOf(lo: number, hi: number): number {
-    return ((lo >>> this.shift) | (this.shift === 30 ? hi << 2 : 0)) & (this.sets - 1);
-  }
-
-  private touch(set: number, e: number): void {
-    this.recent[set] = e;
-    this.usedAt[e / STRIDE] = ++this.clock;
-  }
-}
-
 /** How often what happened, since the counters were last reset. */
 export interface TlbCounters {
-  hits: number;
-  misses: number;
-  /** Page walks: misses, and writes through an entry whose dirty bit is not yet set. */
-  walks: number;
-  evictions: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Page walks: misses, and writes through an entry whose dirty bit was not set. */
+  readonly walks: number;
+  readonly evictions: number;
   /** Single addresses invalidated: INVLPG, INVPCID type 0, page faults. */
-  invalidations: number;
-  /** Flushes of a whole PCID or of everything. */
-  flushes: number;
+  readonly invalidations: number;
+  /** Flushes of a PCID or of everything. */
+  readonly flushes: number;
 }
 
-export class Tlb {
+/** One translation that the TLB holds. */
+export class TlbLine {
+  constructor(
+    readonly va: VirtAddr,
+    readonly pa: PhysAddr,
+    readonly pageSize: number,
+    readonly pcid: number,
+    readonly global: boolean,
+    /** Rights of all levels together, and D: W, U, X, D. */
+    readonly rights: string,
+  ) {}
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const who = this.global ? 'global' : `pcid ${this.pcid}`;
+    return `${hex(this.va)} -> ${hex(this.pa)} ${this.pageSize / 1024}K ${this.rights} ${who}`;
+  }
+}
+
+/** Entries found fast: a memo by page number, which says where to look first. */
+const MEMO = 1024;
+
+export class Tlb implements TlbStore {
   readonly small: TlbArray;
   readonly large: TlbArray;
   readonly huge: TlbArray;
-  counters: TlbCounters = zeroCounters();
+  readonly words: Int32Array;
+  readonly words64: BigUint64Array;
+  readonly times: Float64Array;
+  readonly clock: Float64Array = new Float64Array(1);
+  /**
+   * Per (page number mod 1024) the word of an entry that may translate it. Only a shortcut:
+   * whoever follows it compares the entry's page, so it may be out of date.
+   */
+  readonly memo: Int32Array = new Int32Array(MEMO);
+  private counts = zeroCounters();
+  /** The clock ticks at each hit and each fill, so that hits need no counter of their own. */
+  private fills = 0;
+  private clockAtReset = 0;
 
   constructor(config: TlbConfig = TLB_SKYLAKE_L1D) {
-    this.small = new TlbArray(config.small, 12);
-    this.large = new TlbArray(config.large, 21);
-    this.huge = new TlbArray(config.huge, 30);
+    const small = wordsOf(config.small);
+    const large = wordsOf(config.large);
+    this.words = new Int32Array(small + large + wordsOf(config.huge));
+    this.words64 = new BigUint64Array(this.words.buffer);
+    this.times = new Float64Array(this.words.buffer);
+    this.small = new TlbArray(config.small, 12, this, 0);
+    this.large = new TlbArray(config.large, 21, this, small);
+    this.huge = new TlbArray(config.huge, 30, this, small + large);
   }
 
-  /** The array for leaves of level 1, 2 or 3. */
-  arrayOf(level: number): TlbArray {
-    return level === 1 ? this.small : level === 2 ? this.large : this.huge;
+  /** The first word of the entry that translates this address, or -1. Small pages go first. */
+  find(lo: number, hi: number, pcid: number): number {
+    let e = this.small.find(lo, hi, pcid);
+    if (e < 0) e = this.large.find(lo, hi, pcid);
+    if (e < 0) e = this.huge.find(lo, hi, pcid);
+    if (e < 0) {
+      this.counts.misses++;
+      return e;
+    }
+    this.times[(e >> 1) + 3] = ++this.clock[0];
+    this.memo[(lo >>> 12) & (MEMO - 1)] = e;
+    return e;
   }
 
-  /** Drops every size of page that translates this address. */
+  /** Takes in the translation that a walk found in a leaf of level 1, 2 or 3. */
+  fill(
+    level: number,
+    lo: number,
+    hi: number,
+    pcid: number,
+    paLo: number,
+    paHi: number,
+    bits: number,
+  ): void {
+    const array = level === 1 ? this.small : level === 2 ? this.large : this.huge;
+    const e = array.victim(lo, hi);
+    if (!array.isFree(e)) this.counts.evictions++;
+    array.fill(e, lo, hi, pcid, paLo, paHi, bits);
+    this.fills++;
+    this.memo[(lo >>> 12) & (MEMO - 1)] = e;
+  }
+
+  noteWalk(): void {
+    this.counts.walks++;
+  }
+
+  /** INVLPG, INVPCID type 0, a page fault: drops every size that translates this address. */
   invalidate(lo: number, hi: number, pcid: number, globals: boolean): void {
-    this.counters.invalidations++;
+    this.counts.invalidations++;
+    this.drop(lo, hi, pcid, globals);
+  }
+
+  /** As {@link invalidate}, without being counted as one. */
+  drop(lo: number, hi: number, pcid: number, globals: boolean): void {
     this.small.invalidate(lo, hi, pcid, globals);
     this.large.invalidate(lo, hi, pcid, globals);
     this.huge.invalidate(lo, hi, pcid, globals);
@@ -194,17 +156,38 @@ export class Tlb {
 
   /** Drops all of `pcid` (-1: of every PCID); global entries only if `globals`. */
   flush(pcid: number, globals: boolean): void {
-    this.counters.flushes++;
+    this.counts.flushes++;
     this.small.flush(pcid, globals);
     this.large.flush(pcid, globals);
     this.huge.flush(pcid, globals);
   }
 
+  get counters(): TlbCounters {
+    return { hits: this.clock[0] - this.clockAtReset - this.fills, ...this.counts };
+  }
+
   resetCounters(): void {
-    this.counters = zeroCounters();
+    this.counts = zeroCounters();
+    this.fills = 0;
+    this.clockAtReset = this.clock[0];
+  }
+
+  /** What it holds now, ascending: stale entries too. */
+  lines(): TlbLine[] {
+    return [this.small, this.large, this.huge]
+      .flatMap((array) => array.entries().map((entry) => ({ ...entry, shift: array.shift })))
+      .map((e) => {
+        const letter = (bit: number, name: string): string => (e.bits & bit ? name : '-');
+        const rights =
+          letter(TLB_W, 'W') + letter(TLB_U, 'U') + letter(TLB_X, 'X') + letter(TLB_D, 'D');
+        const global = (e.bits & TLB_G) !== 0;
+        const [va, pa] = [join(e.pageLo, e.pageHi), join(e.frameLo, e.frameHi)];
+        return new TlbLine(va, pa, 2 ** e.shift, e.pcid, global, rights);
+      })
+      .sort((a, b) => (a.va < b.va ? -1 : a.va > b.va ? 1 : a.pageSize - b.pageSize));
   }
 }
 
-function zeroCounters(): TlbCounters {
-  return { hits: 0, misses: 0, walks: 0, evictions: 0, invalidations: 0, flushes: 0 };
+function zeroCounters(): Omit<{ -readonly [K in keyof TlbCounters]: number }, 'hits'> {
+  return { misses: 0, walks: 0, evictions: 0, invalidations: 0, flushes: 0 };
 }
