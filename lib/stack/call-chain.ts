@@ -63,7 +63,7 @@ export interface ChainOptions {
  * On the way back each frame is left by popping what memory holds by then.
  *
  * @returns the address at which the chain starts; go there with RSP above the outermost frame
- * @throws RangeError for a frame that has no room for its return address or is no multiple of 8 bytes
+ * @throws RangeError for a frame that has no room for its return address or is no multiple of 4 bytes
  */
 export function layOutChain(
   m: Machine,
@@ -73,12 +73,12 @@ export function layOutChain(
   const calls = frames.map((frame, index) => {
     const held = index === 0 ? options.firstFrameHolds : 0;
     const body = frame.size - 8 - held;
-    if (body < 0 || body % 8 !== 0) {
+    if (body < 0 || body % 4 !== 0) {
       throw new RangeError(
-        `${frame.fn}: expected a frame of at least ${8 + held} bytes and a multiple of 8, got ${frame.size}`,
+        `${frame.fn}: expected a frame of at least ${8 + held} bytes and a multiple of 4, got ${frame.size}`,
       );
     }
-    const saved = CALLEE_SAVED.slice(0, Math.min(CALLEE_SAVED.length, body / 8));
+    const saved = CALLEE_SAVED.slice(0, Math.min(CALLEE_SAVED.length, Math.floor(body / 8)));
     const locals = body - 8 * saved.length;
     const fn = m.text.define(frame.fn, frame.length, frame.module);
     const back = m.text.at(fn, freeOffset(m, fn.address, frame.offset), (machine) => {

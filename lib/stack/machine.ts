@@ -66,6 +66,8 @@ export class Machine {
   private readonly kmallocCaches: readonly KmemCache[];
   /** Freed stacks that wait for the next fork (VMAP_STACK). */
   readonly cachedStacks: VirtAddr[] = [];
+  /** Where the next stack is to lie, for an experiment that needs it there. */
+  nextStack: VirtAddr | null = null;
   readonly idleTask: Task;
   nextPid = 1;
   state: MachineState = 'alive';
@@ -194,7 +196,10 @@ export class Machine {
   fill(address: VirtAddr, bytes: number, value: number): void {
     const fault = this.cpu.fillBytes(address, bytes, value);
     // Up to the page that faulted it has been written.
-    const done = fault?.address === undefined || fault.address === null ? bytes : Math.max(0, Number(fault.address - address));
+    const done =
+      fault?.address === undefined || fault.address === null
+        ? bytes
+        : Math.max(0, Number(fault.address - address));
     this.watch?.mark(address, Math.min(bytes, done));
     this.check(fault);
   }

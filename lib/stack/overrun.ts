@@ -5,7 +5,7 @@ import { allocaForLanding, command, ownMemory, wakeProbe, type ProbeCommand } fr
 import { WriteWatch } from './write-watch';
 import { buildScene, type NeighbourKind, type Scene } from './scene';
 
-/** What a thread does to its stack. At most one of past, jump, poke and peek; endless recursion without. */
+/** What a thread does to its stack. At most one of past, jump, alloca, poke and peek; endless recursion without. */
 export interface OverrunOptions extends KernelOptions {
   readonly era?: Era;
   readonly seed?: number;
@@ -18,7 +18,9 @@ export interface OverrunOptions extends KernelOptions {
   readonly poke?: number;
   /** An 8-byte load there. */
   readonly peek?: number;
-  /** RSP at the store that overruns: one frame that ends exactly there. */
+  /** One frame with an alloca of that many bytes. */
+  readonly alloca?: number;
+  /** RSP at the access that overruns: that of poke or peek, else the first store of a frame that ends there. */
   readonly rsp?: VirtAddr;
   /** Every byte of a frame is written, or one byte and the saved registers. */
   readonly frames?: 'dense' | 'sparse';
@@ -28,7 +30,7 @@ export interface OverrunOptions extends KernelOptions {
   readonly frame?: number;
 }
 
-const KINDS = ['past', 'jump', 'poke', 'peek', 'rsp'] as const;
+const KINDS = ['past', 'jump', 'alloca', 'poke', 'peek'] as const;
 /** A frame can be no larger than the canonical half that the kernel lives in. */
 const LARGEST_FRAME = 2 ** 46;
 
@@ -41,7 +43,8 @@ export function overrun(options: OverrunOptions = {}): OverrunReport {
   checkOptions(options);
   const config = kernelConfig(options.era ?? 'vmap', options);
   const neighbour = options.neighbour ?? 'any';
-  const scene = buildScene(config, { seed: options.seed ?? 1, neighbour });
+  const { seed = 1, stackBase } = options;
+  const scene = buildScene(config, { seed, neighbour, stackBase });
   return overrunScene(scene, options);
 }
 
@@ -60,8 +63,11 @@ export function overrunScene(scene: Scene, options: OverrunOptions): OverrunRepo
 function commandFor({ machine, chosen }: Scene, options: OverrunOptions): ProbeCommand {
   const base = chosen.task.stack;
   const at = (below: number) => base - BigInt(below);
-  if (options.poke !== undefined) return { do: 'poke', address: at(options.poke) };
-  if (options.peek !== undefined) return { do: 'peek', address: at(options.peek) };
+  if (options.poke !== undefined)
+    return { do: 'poke', address: at(options.poke), rsp: options.rsp };
+  if (options.peek !== undefined)
+    return { do: 'peek', address: at(options.peek), rsp: options.rsp };
+  if (options.alloca !== undefined) return { do: 'jump', frame: options.alloca };
   if (options.jump !== undefined || options.rsp !== undefined) {
     const landing = options.rsp ?? at(options.jump!);
     return { do: 'jump', frame: allocaForLanding(machine, chosen, landing) };
@@ -76,7 +82,10 @@ function checkOptions(options: OverrunOptions): void {
   if (given.length > 1) {
     throw new RangeError(`expected one of ${KINDS.join(', ')}, got ${given.join(' and ')}`);
   }
-  for (const kind of ['past', 'jump'] as const) checkSize(kind, options[kind], 0);
+  if (options.rsp !== undefined && (options.past ?? options.jump ?? options.alloca) !== undefined) {
+    throw new RangeError('rsp: goes with poke or peek, or alone');
+  }
+  for (const kind of ['past', 'jump', 'alloca'] as const) checkSize(kind, options[kind], 0);
   for (const kind of ['poke', 'peek'] as const) checkSize(kind, options[kind], -LARGEST_FRAME);
   checkSize('frame', options.frame, 1);
 }

@@ -21,6 +21,7 @@ const KT = {
   CMD: 36n,
   DONE: 40n,
   A0: 48n,
+  A1: 56n,
   RC: 64n,
   SIZE: 112,
 } as const;
@@ -91,9 +92,13 @@ export function defineProbe({ text }: Machine): void {
   const access = text.at(kfn, 0x138, (m) => {
     const kt = m.cpu.gpr.rbx;
     const address = m.load64(kt + KT.A0);
+    const { rsp } = m.cpu;
+    const rspAtAccess = m.load64(kt + KT.A1);
     m.cpu.gpr.rax = address;
+    if (rspAtAccess !== 0n) m.cpu.rsp = rspAtAccess;
     if (m.load32(kt + KT.CMD) === COMMANDS.poke) m.store64(address, POKE_VALUE);
     else m.cpu.gpr.r12 = m.load64(address);
+    m.cpu.rsp = rsp;
     m.cpu.rip = afterCommand;
   });
   const afterCommand = text.at(kfn, 0x165, (m) => {
@@ -120,7 +125,7 @@ export function defineProbe({ text }: Machine): void {
     m.call(schedule.address, afterSchedule);
   }
 
-  // recurse(): RBP chain, RBX = rc, R12 = p, R13 = depth; p is the alloca, aligned to 16.
+  // recurse(): RBP chain, RBX = rc, R12 = p; p is the alloca, aligned to 16.
   const saves = (m: Machine) => (m.config.STACKPROTECTOR ? RECURSE_SAVES : RECURSE_SAVES_SMALL);
   text.at(recurse, 0, (m) => {
     const { gpr } = m.cpu;
@@ -128,7 +133,7 @@ export function defineProbe({ text }: Machine): void {
     enterFrame(m, saves(m));
     alloca(m, rc);
     gpr.rbx = rc;
-    gpr.r13 = depth;
+    if (m.config.STACKPROTECTOR) gpr.r13 = depth;
     m.store64(rc + RC.DEPTH, depth);
     m.store64(rc + RC.DEEPEST, gpr.r12);
     m.cpu.rip = touch;
@@ -138,11 +143,11 @@ export function defineProbe({ text }: Machine): void {
     const rc = gpr.rbx;
     if (m.load64(rc + RC.FILL) !== 0n)
       m.fill(gpr.r12, memsetLength(m.load64(rc + RC.FRAME)), DENSE_BYTE);
-    else m.store8(gpr.r12, Number(gpr.r13 & 0xffn));
+    else m.store8(gpr.r12, Number(depthOf(m) & 0xffn));
     if (gpr.r12 <= m.load64(rc + RC.LIMIT)) m.cpu.rip = leaveRecurse;
     else {
       gpr.rdi = rc;
-      gpr.rsi = gpr.r13 + 1n;
+      gpr.rsi = depthOf(m) + 1n;
       m.call(recurse.address, leaveRecurse);
     }
   });
@@ -216,6 +221,11 @@ function leaveFrame(m: Machine, saves: readonly Saved[], fn: string, failOffset:
   m.ret();
 }
 
+/** recurse()'s depth: the -O2 build keeps it in a saved register, the -Os build reads it again. */
+function depthOf(m: Machine): bigint {
+  return m.config.STACKPROTECTOR ? m.cpu.gpr.r13 : m.load64(m.cpu.gpr.rbx + RC.DEPTH);
+}
+
 /** RSP − the alloca of rc->frame bytes, as the two recorded builds round it: -O2 to 8, -Os to 16. */
 function alloca(m: Machine, rc: VirtAddr): void {
   const align = m.config.STACKPROTECTOR ? 8n : 16n;
@@ -265,7 +275,12 @@ export type ProbeCommand =
       readonly dense: boolean;
     }
   | { readonly do: 'jump'; readonly frame: number }
-  | { readonly do: 'poke' | 'peek'; readonly address: VirtAddr };
+  | {
+      readonly do: 'poke' | 'peek';
+      readonly address: VirtAddr;
+      /** RSP at the access; where it stands unless given. */
+      readonly rsp?: VirtAddr;
+    };
 
 /**
  * The alloca with which jump() ends with RSP at `landing`: its frame begins where the sleeping thread's
@@ -305,6 +320,7 @@ export function command(m: Machine, { kt, task }: Probe, what: ProbeCommand): vo
     m.store64(rc + RC.FRAME, BigInt(what.frame));
   } else {
     m.store64(kt + KT.A0, what.address);
+    m.store64(kt + KT.A1, what.rsp ?? 0n);
   }
   m.store32(kt + KT.CMD, COMMANDS[what.do]);
 }

@@ -1,3 +1,4 @@
+import type { VirtAddr } from '../x86/addr';
 import type { PageClass } from '../mm/page-info';
 import type { KernelConfig } from './config';
 import { Machine } from './machine';
@@ -29,15 +30,19 @@ const CLASS_OF: Readonly<Record<Exclude<NeighbourKind, 'any' | 'stack'>, PageCla
   other: 'kernel',
 };
 
+export interface SceneOptions {
+  readonly seed: number;
+  readonly neighbour: NeighbourKind;
+  /** Where the stack that will be overrun is to lie; wherever the allocator puts it unless given. */
+  readonly stackBase?: VirtAddr;
+}
+
 /**
  * Boots a machine and fills it with threads; the page below the stack of one of them belongs to `neighbour`.
  *
  * @throws RangeError if the population has no such neighbour
  */
-export function buildScene(
-  config: KernelConfig,
-  options: { seed: number; neighbour: NeighbourKind },
-): Scene {
+export function buildScene(config: KernelConfig, options: SceneOptions): Scene {
   const machine = new Machine(config, { seed: options.seed });
   const probes: Probe[] = [];
   const start = (): Probe => {
@@ -47,6 +52,10 @@ export function buildScene(
     return probe;
   };
   for (let i = 0; i < THREADS; i++) start();
+  if (options.stackBase !== undefined) {
+    machine.nextStack = options.stackBase;
+    return { machine, probes, chosen: start() };
+  }
   if (config.VMAP_STACK)
     return { machine, probes, chosen: pickVmapped(machine, probes, options.neighbour) };
   const chosen = pickBeside(machine, probes, start, options.neighbour);

@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { PAGE_SIZE, type VirtAddr } from '../x86/addr';
 import type { Machine } from './machine';
 
 /**
@@ -6,34 +6,66 @@ import type { Machine } from './machine';
  * 2^THREAD_SIZE_ORDER pages of the direct map.
  *
  * @returns the lowest address, or null if there is no memory
+ * @throws RangeError if a stack was asked for at an address where none can lie
  */
-export function allocThreadStack(machine: Machine): VirtAddr | null {
-  const { config, vmalloc, pageAllocator, directMap } = machine;
-  if (config.VMAP_STACK) {
-    const cached = machine.cachedStacks.pop();
-    const stack = cached ?? vmallocStack(machine);
-    if (stack !== null && (cached === undefined || config.clearsReusedStack)) {
-      machine.fill(stack, config.THREAD_SIZE, 0);
-    }
-    return stack;
-  }
-  const pfn = pageAllocator.allocPages(config.THREAD_SIZE_ORDER, { class: 'stack' });
-  return pfn === null ? null : directMap.physToVirt(BigInt(pfn) << 12n);
+export function allocThreadStack(m: Machine): VirtAddr | null {
+  const at = m.nextStack;
+  m.nextStack = null;
+  if (m.config.VMAP_STACK) return vmapStack(m, at);
+  return at === null ? directStack(m) : directStackAt(m, at);
+}
 
-  function vmallocStack({ text }: Machine): VirtAddr | null {
+function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
+  const { config, vmalloc, text } = m;
+  const cached = at === null ? m.cachedStacks.pop() : undefined;
+  let stack = cached ?? null;
+  if (stack === null) {
     const caller = text.symbolize(text.define('kernel_clone', 0x430).address + 0xbfn);
-    const area = vmalloc.vmalloc(config.THREAD_SIZE, {
-      align: config.THREAD_SIZE,
-      caller,
-      class: 'stack',
-    });
-    return 'addr' in area ? area.addr : null;
+    const size = config.THREAD_SIZE;
+    const range = at === null ? {} : { start: at, end: at + BigInt(size + PAGE_SIZE) };
+    const area = vmalloc.vmalloc(size, { align: size, caller, class: 'stack', ...range });
+    if (!('addr' in area)) {
+      if (at !== null)
+        refuse(m, at, 'an address in the vmalloc area, a multiple of THREAD_SIZE and free');
+      return null;
+    }
+    stack = area.addr;
   }
+  if (cached === undefined || config.clearsReusedStack) m.fill(stack, config.THREAD_SIZE, 0);
+  return stack;
+}
+
+function directStack(m: Machine): VirtAddr | null {
+  const pfn = m.pageAllocator.allocPages(m.config.THREAD_SIZE_ORDER, { class: 'stack' });
+  return pfn === null ? null : m.directMap.physToVirt(BigInt(pfn) << 12n);
+}
+
+/** Takes blocks until the one at `at` comes, then gives the others back. */
+function directStackAt(m: Machine, at: VirtAddr): VirtAddr {
+  const order = m.config.THREAD_SIZE_ORDER;
+  const possible = m.directMap.contains(at) && at % BigInt(m.config.THREAD_SIZE) === 0n;
+  const others: number[] = [];
+  let found = false;
+  while (possible && !found) {
+    const pfn = m.pageAllocator.allocPages(order, { class: 'stack' });
+    if (pfn === null) break;
+    if (m.directMap.physToVirt(BigInt(pfn) << 12n) === at) found = true;
+    else others.push(pfn);
+  }
+  for (const pfn of others) m.pageAllocator.freePages(pfn, order);
+  if (!found) refuse(m, at, 'an address in the direct map, a multiple of THREAD_SIZE and free');
+  return at;
+}
+
+function refuse(m: Machine, at: VirtAddr, expected: string): never {
+  throw new RangeError(
+    `stack base: expected ${expected} (THREAD_SIZE is ${m.config.THREAD_SIZE}), got 0x${at.toString(16)}`,
+  );
 }
 
 /** Frees a dead task's stack; with VMAP_STACK into the CPU's cache while it has room (ac496bf48d97, v4.9). */
-export function freeThreadStack(machine: Machine, stack: VirtAddr): void {
-  const { config, cachedStacks, vmalloc, pageAllocator, directMap } = machine;
+export function freeThreadStack(m: Machine, stack: VirtAddr): void {
+  const { config, cachedStacks, vmalloc, pageAllocator, directMap } = m;
   if (!config.VMAP_STACK) {
     pageAllocator.freePages(Number(directMap.virtToPhys(stack) >> 12n), config.THREAD_SIZE_ORDER);
   } else if (cachedStacks.length < config.NR_CACHED_STACKS) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ERAS} from '../../lib/stack/config';
+import type { ERAS } from '../../lib/stack/config';
 import { kernelConfig } from '../../lib/stack/config';
 import { featuresOf, KNOWN_VERSIONS } from '../../lib/stack/versions';
 

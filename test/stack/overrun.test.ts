@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { overrun } from '../../lib/stack/overrun';
+
+const CONSOLE = join(__dirname, '..', 'fixtures', 'console');
+
+describe('overrun with VMAP_STACK', () => {
+  it('hits the guard page at the address that a real kernel printed, for every recorded boot', () => {
+    let compared = 0;
+    for (const file of readdirSync(CONSOLE)) {
+      const text = readFileSync(join(CONSOLE, file), 'utf8');
+      if (/hashed/.test(file)) continue;
+      const run =
+        /KSTK (RUN|JUMP) id \d+ pid \d+ (?:frame (\d+) over (-?\d+)|below (\d+)).* base ([0-9a-f]+)/.exec(
+          text,
+        );
+      const bug =
+        /BUG: TASK stack guard page was hit at [0-9a-f]+ \(stack is [0-9a-f]+\.\.[0-9a-f]+\)/.exec(
+          text,
+        );
+      if (!run || !bug) continue;
+      const stackBase = BigInt(`0x${run[5]}`);
+      const frame =
+        run[1] === 'RUN' ? { frame: Number(run[2]) } : { alloca: 16384 - 512 + Number(run[4]) };
+      const report = overrun({ era: 'vmap', stackBase, ...frame });
+      assert.ok(report.console.includes(bug[0]), `${file}: ${bug[0]}\n${report.console[0]}`);
+      const registers = /RSP: 0018:([0-9a-f]+)/.exec(text);
+      assert.equal(report.rsp, BigInt(`0x${registers![1]}`), file);
+      assert.equal(report.machine, 'panic', file);
+      assert.ok(text.includes('Kernel panic - not syncing: Fatal exception in interrupt'));
+      compared++;
+    }
+    assert.equal(compared, 4);
+  });
+
+  it('has CR2 at the first of six pushes that meets no page, wherever RSP stands', () => {
+    const stackBase = 0xffffc90000100000n;
+    for (let above = -64; above <= 64; above += 8) {
+      const rsp = stackBase + BigInt(above);
+      const report = overrun({ era: 'vmap', stackBase, rsp, poke: 8 });
+      const aligned = rsp & ~15n;
+      if (aligned >= stackBase + 48n) {
+        // The frame fits: the store's own page fault is delivered.
+        assert.equal(report.cr2, stackBase - 8n, `RSP = base ${above}`);
+        continue;
+      }
+      const expected = aligned <= stackBase ? aligned - 8n : stackBase - 8n;
+      assert.equal(report.cr2, expected, `RSP = base ${above}`);
+    }
+  });
+
+  it('lets the task die alone up to 5.7 and panics the machine since 5.8', () => {
+    const ends = ['4.9', '4.14', '5.2', '5.7', '5.8', '5.14', '5.17', '6.19'].map((kernel) => {
+      const { machine, task, detector } = overrun({ era: 'vmap', kernel });
+      assert.equal(detector, 'guard-page', kernel);
+      return `${machine}/${task}`;
+    });
+    assert.deepEqual(ends, [...Array(4).fill('alive/killed'), ...Array(4).fill('panic/alive')]);
+  });
+
+  it('kills only the task when RSP has room and a store or load hits the guard page', () => {
+    for (const kernel of ['4.9', '6.1']) {
+      for (const access of [{ poke: 8 }, { peek: 4096 }]) {
+        const { machine, task, detector, phase } = overrun({ era: 'vmap', kernel, ...access });
+        assert.deepEqual(
+          { machine, task, detector, phase },
+          { machine: 'alive', task: 'killed', detector: 'guard-page', phase: 'immediate' },
+          `${kernel} ${JSON.stringify(access)}`,
+        );
+      }
+    }
+  });
+
+  it('calls the page above the stack a guard hit up to 5.15 and a page fault since', () => {
+    const above = (kernel: string) => overrun({ era: 'vmap', kernel, poke: -16384 }).detector;
+    assert.deepEqual(['4.9', '5.14', '5.17', '6.1'].map(above), [
+      'guard-page',
+      'guard-page',
+      'page-fault',
+      'page-fault',
+    ]);
+  });
+
+  it('ends in a triple fault when #DF has no stack of its own', () => {
+    for (const kernel of ['4.9', '6.1']) {
+      const { machine, detector, console } = overrun({
+        era: 'vmap',
+        kernel,
+        doubleFaultIst: false,
+      });
+      assert.deepEqual(
+        { machine, detector, console },
+        { machine: 'reset', detector: 'triple-fault', console: [] },
+      );
+    }
+  });
+
+  it('says nothing when one frame jumps over the guard into the next stack', () => {
+    const { outcome, victims } = overrun({ era: 'vmap', neighbour: 'stack', jump: 0x5800 });
+    assert.equal(outcome, 'silent');
+    assert.deepEqual(
+      victims.map(({ class: kind }) => kind),
+      ['stack'],
+    );
+  });
+
+  it('finds the overwritten end magic at the next schedule, and not without the check', () => {
+    const checked = overrun({ era: 'vmap', poke: 0 });
+    assert.equal(checked.detector, 'stack-end-check');
+    assert.equal(checked.machine, 'panic');
+    assert.equal(
+      checked.console[0],
+      'Kernel panic - not syncing: corrupted stack end detected inside scheduler',
+    );
+    const unchecked = overrun({ era: 'vmap', poke: 0, stackEndCheck: false });
+    assert.equal(unchecked.outcome, 'silent');
+  });
+});
+
+describe('overrun in the direct map', () => {
+  it('never meets a guard page: endless recursion goes on into what lies below', () => {
+    for (const era of ['8k', '16k'] as const) {
+      const report = overrun({ era });
+      assert.notEqual(report.machine, 'alive');
+      assert.ok(!report.console.some((line) => /guard page/.test(line)));
+      assert.ok(report.victims.length > 1);
+    }
+  });
+
+  it('changes bytes of the page below and nothing notices at once', () => {
+    for (const frames of ['sparse', 'dense'] as const) {
+      const report = overrun({
+        era: '16k',
+        past: 512,
+        frames,
+        frame: frames === 'dense' ? 128 : 512,
+        neighbour: 'stack',
+      });
+      assert.equal(report.phase === 'immediate', false);
+      assert.deepEqual(
+        report.victims.map(({ class: kind }) => kind),
+        ['stack'],
+      );
+    }
+  });
+});
+
+describe('overrun, asked wrongly', () => {
+  it('says what it expected', () => {
+    assert.throws(
+      () => overrun({ past: 8, jump: 8 }),
+      /one of past, jump, alloca, poke, peek, got past and jump/,
+    );
+    assert.throws(() => overrun({ frame: -1 }), /frame: expected a whole number of bytes from 1/);
+    assert.throws(() => overrun({ past: 2 ** 60 }), /past: expected/);
+    assert.throws(() => overrun({ era: 'vmap', stackBase: 0x1000n }), /stack base: expected/);
+    assert.throws(
+      () => overrun({ era: '8k', stackBase: 0xffff880000000000n + 4096n }),
+      /stack base: expected/,
+    );
+  });
+});
