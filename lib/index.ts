@@ -55,6 +55,8 @@ export { PageTable } from './x86/page-table';
 export type { MapError, MapOptions, PageTableOptions } from './x86/page-table';
 export { Mapping } from './x86/mappings';
 export type { TlbFlush } from './x86/tlb-flush';
+export { TableDump, parseDumpIndex } from './x86/table-dump';
+export type { DumpIndex } from './x86/table-dump';
 export { Pte } from './x86/pte';
 export { walk } from './x86/walk';
 export type { WalkOptions, WalkResult } from './x86/walk';

@@ -2,9 +2,15 @@ import type { Command } from 'commander';
 import { register as registerLab } from './lab';
 import { register as registerOverrun } from './overrun';
 import { register as registerReplay } from './replay';
+import { register as registerWalk } from './walk';
 
 /** Adds one command to the program; `exit` sets the exit code if it is not 0. */
 export type Register = (program: Command, exit: (code: number) => void) => void;
 
 /** One line a command: keep them in the order of the help text. */
-export const commands: readonly Register[] = [registerLab, registerReplay, registerOverrun];
+export const commands: readonly Register[] = [
+  registerLab,
+  registerWalk,
+  registerReplay,
+  registerOverrun,
+];

@@ -7,6 +7,7 @@ import {
   type PhysAddr,
   type VirtAddr,
 } from './addr';
+import { explainWalk } from './explain';
 import { join } from './halves';
 import type { TableSource } from './phys-memory';
 import {
@@ -54,6 +55,8 @@ export class WalkResult {
     /** The entries read, from the first table down. */
     readonly entries: readonly WalkEntry[],
     readonly fault: WalkFault | null,
+    readonly maxphyaddr: number = 52,
+    readonly nx: boolean = true,
   ) {}
 
   /** The leaf's raw bits, or null on a fault. */
@@ -64,6 +67,11 @@ export class WalkResult {
   /** Names of the bits set in the leaf; none on a fault. */
   get flags(): string[] {
     return this.leaf === null ? [] : flagNames(this.leaf, this.level);
+  }
+
+  /** The walk in words, table by table, and the effective rights. */
+  explain(): string {
+    return explainWalk(this);
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
@@ -91,7 +99,7 @@ export function walk(memory: TableSource, options: WalkOptions, va: VirtAddr): W
   const entries: WalkEntry[] = [];
   let level: number = levels;
   const stop = (fault: WalkFault): WalkResult =>
-    new WalkResult(va, levels, null, level, entrySpan(level), entries, fault);
+    new WalkResult(va, levels, null, level, entrySpan(level), entries, fault, maxphyaddr, nx);
   if (!isCanonical(va, levels)) return stop('non-canonical');
   for (let table = cr3 & PTE_PFN_MASK; ; level--) {
     const pfn = Number(table >> 12n);
@@ -105,7 +113,7 @@ export function walk(memory: TableSource, options: WalkOptions, va: VirtAddr): W
     if (isLeaf(raw, level)) {
       const size = entrySpan(level);
       const pa = target + (va & BigInt(size - 1));
-      return new WalkResult(va, levels, pa, level, size, entries, null);
+      return new WalkResult(va, levels, pa, level, size, entries, null, maxphyaddr, nx);
     }
     table = target;
   }
