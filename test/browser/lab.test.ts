@@ -5,13 +5,11 @@ import type { Page } from 'playwright-core';
 import { startServer, type JupyterServer } from '../../lib/jupyter/server';
 import { locate } from '../../lib/setup/project';
 import { chromiumOrSkip, openPage } from '../support/chromium';
+import { chooseFromMenu, errorOutputs, openNotebook, runAllCells } from '../support/lab-page';
 
 const project = locate();
 const ARTIFACTS = join('test', 'artifacts');
 const NOTEBOOK = 'stand-in.ipynb';
-
-/** The figure of the cell that draws lines. */
-const LINES = /^Line chart: bytes left/;
 
 describe('a notebook in JupyterLab', function () {
   this.timeout(120_000);
@@ -19,44 +17,102 @@ describe('a notebook in JupyterLab', function () {
   let page: Page;
   let close = async () => {};
 
+  const lines = () => page.getByRole('img', { name: /^Line chart: bytes left/ });
+  const bars = () => page.getByRole('img', { name: /^Bar chart of stack bytes/ });
+  const textOf = (name: string) => readFileSync(join(project.root, ARTIFACTS, name), 'utf8');
+  const shoot = (name: string) => page.screenshot({ path: join(ARTIFACTS, name) });
+
   before(async function () {
     const program = chromiumOrSkip(this);
     mkdirSync(join(project.root, ARTIFACTS), { recursive: true });
-    cpSync(
-      join(project.root, 'test', 'browser', 'notebooks', NOTEBOOK),
-      join(project.root, ARTIFACTS, NOTEBOOK),
-    );
+    const source = join(project.root, 'test', 'browser', 'notebooks', NOTEBOOK);
+    cpSync(source, join(project.root, ARTIFACTS, NOTEBOOK));
     server = await startServer({ project, app: 'lab', folder: project.root });
     ({ page, close } = await openPage(program));
-    await page.goto(`${server.url}lab/tree/${ARTIFACTS}/${NOTEBOOK}?token=${server.token}`);
-    await page.getByRole('menuitem', { name: 'Run', exact: true }).click();
-    await page.getByText('Run All Cells', { exact: true }).click();
-    await page.getByText('[5]:').waitFor();
+    await openNotebook(page, server, `${ARTIFACTS}/${NOTEBOOK}`);
+    await runAllCells(page);
   });
 
   after(async () => {
-    await page?.screenshot({ path: join(ARTIFACTS, 'lab-page.png') });
+    await page?.screenshot({ path: join(ARTIFACTS, 'last.png') });
     await close();
     await server?.stop();
   });
 
   it('runs to its end without an error output', async () => {
-    assert.equal(
-      await page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count(),
-      0,
-    );
-    assert.equal(await page.locator('[data-mime-type="application/vnd.jupyter.error"]').count(), 0);
+    assert.deepEqual(await errorOutputs(page), []);
     await page.getByText('drawn: 6').waitFor();
   });
 
   it('draws each trace of a figure under the name that the figure gives', async () => {
-    const figure = page.getByRole('img', { name: LINES });
-    await figure.scrollIntoViewIfNeeded();
-    await figure.locator('.scatterlayer .trace').nth(1).waitFor();
-    assert.equal(await figure.locator('.scatterlayer .trace').count(), 2);
-    await page.getByText('Same slope, twice the headroom.').waitFor();
-    await page
-      .locator('figure', { has: figure })
-      .screenshot({ path: join(ARTIFACTS, 'figure.png') });
+    await lines().scrollIntoViewIfNeeded();
+    await lines().locator('.scatterlayer .trace').nth(1).waitFor();
+    assert.equal(await lines().locator('.scatterlayer .trace').count(), 2);
+    await page.getByText('Same slope, twice the headroom.', { exact: true }).waitFor();
+    await shoot('lab-page.png');
+    await page.locator('figure', { has: lines() }).screenshot({
+      path: join(ARTIFACTS, 'figure.png'),
+    });
+  });
+
+  it('redraws a figure by its buttons and its slider', async () => {
+    await bars().scrollIntoViewIfNeeded();
+    const top = () => bars().locator('.barlayer .point path').first().getAttribute('d');
+    const used = await top();
+    await bars().locator('.updatemenu-button').filter({ hasText: 'free' }).click();
+    await page.waitForTimeout(200);
+    const free = await top();
+    assert.notEqual(free, used);
+    await bars().locator('.slider-rail-touch-rect').click();
+    await page.waitForTimeout(200);
+    assert.notEqual(await top(), free);
+    await page.locator('figure', { has: bars() }).screenshot({ path: join(ARTIFACTS, 'bars.png') });
+  });
+
+  it('fits a figure to the width it has', async () => {
+    await lines().scrollIntoViewIfNeeded();
+    const width = async () => (await lines().locator('.main-svg').first().boundingBox())?.width;
+    const wide = await width();
+    await page.setViewportSize({ width: 900, height: 1000 });
+    await page.waitForTimeout(500);
+    const narrow = await width();
+    await page.setViewportSize({ width: 1280, height: 1000 });
+    assert.ok(wide && narrow && wide - narrow > 300, `${wide} px, then ${narrow} px`);
+    const cell = await lines().boundingBox();
+    assert.ok(narrow <= 900 && cell);
+  });
+
+  it('says in its place why a figure cannot be drawn', async () => {
+    const alert = page.getByRole('alert').filter({ hasText: 'cannot be drawn' });
+    assert.equal(
+      await alert.textContent(),
+      'This figure cannot be drawn: data[0].type: plotly.js has no trace type "scater"',
+    );
+  });
+
+  it('draws in the colours of the dark theme once that is chosen', async () => {
+    await lines().scrollIntoViewIfNeeded();
+    const title = lines().locator('.gtitle');
+    const colour = () => title.getAttribute('style');
+    const light = await colour();
+    await chooseFromMenu(page, 'Settings', 'Theme', 'JupyterLab Dark');
+    await page.locator('body[data-jp-theme-light="false"]').waitFor({ state: 'attached' });
+    await page.waitForTimeout(500);
+    assert.notEqual(await colour(), light);
+    await shoot('dark.png');
+  });
+
+  it('is saved with what the kernel sent and nothing of the drawing', async () => {
+    await chooseFromMenu(page, 'File', 'Save Notebook');
+    await page.waitForTimeout(1000);
+    const { cells } = JSON.parse(textOf(NOTEBOOK));
+    const { data, metadata } = cells[2].outputs[0];
+    assert.deepEqual(Object.keys(data), ['application/vnd.plotly.v1+json', 'text/plain']);
+    assert.deepEqual(metadata, {});
+    const { data: traces, layout } = data['application/vnd.plotly.v1+json'];
+    assert.deepEqual(Object.keys(layout).sort(), ['meta', 'title', 'xaxis', 'yaxis']);
+    const x = Array.from({ length: 50 }, (_, i) => i);
+    const y = x.map((depth) => 8192 - depth * 160);
+    assert.deepEqual(traces[0], { type: 'scatter', name: '8 KB', x, y });
   });
 });

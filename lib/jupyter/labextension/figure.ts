@@ -18,6 +18,9 @@ export interface Figure {
 /** Height in pixels of a figure that names none. */
 const DEFAULT_HEIGHT = 450;
 
+/** Without the button that sends the figure to a server on the net (plotly.js 4 shows it). */
+const CONFIG: Json = { displaylogo: false, showSendToCloud: false, plotlyServerURL: '' };
+
 /**
  * A figure from what the notebook holds. Nothing of `content` is shared with the result: plotly
  * writes into what it is given, and the notebook must stay as it was saved.
@@ -43,7 +46,7 @@ export function readFigure(content: unknown, metadata: unknown = {}): Figure {
   return {
     data: data as Json[],
     layout: { height: DEFAULT_HEIGHT, ...layout, width: undefined, autosize: true },
-    config: { displaylogo: false, ...(isObject(config) ? config : {}), responsive: false },
+    config: { ...CONFIG, ...(isObject(config) ? config : {}), responsive: false },
     frames: Array.isArray(frames) ? frames : [],
     alt: text(meta.alt) ?? text(more.alt) ?? titleOf(layout) ?? 'Figure without a description',
     caption: text(meta.caption) ?? text(more.caption),
