@@ -17,7 +17,7 @@ export interface CompactionReport {
   /** Pages looked at by the two scanners: compact_migrate_scanned, compact_free_scanned. */
   readonly migrateScanned: number;
   readonly freeScanned: number;
-  /** A block of the wanted order is there now. */
+  /** A block of the wanted order is there now; false when none was wanted. */
   readonly success: boolean;
 }
 
@@ -32,6 +32,7 @@ const CLUSTER = 32;
  * Simplified: both scanners always start at the ends of the zone, only single pages are moved, and
  * nothing is pinned.
  *
+ * @param order -1: until the scanners meet, as /proc/sys/vm/compact_memory does
  * @param sync also empties pageblocks that are not of type MOVABLE (the later, synchronous passes)
  */
 export function compactZone(
@@ -45,7 +46,7 @@ export function compactZone(
   const moved: PageMove[] = [];
   const scanned = { migrate: 0, free: 0 };
   const targets = new FreePages(zone, scanned);
-  const success = () => hasBlock(zone, order, type);
+  const success = () => order >= 0 && hasBlock(zone, order, type);
   const first = zone.start - (zone.start % PAGEBLOCK_PAGES);
   let sinceCheck = 0;
   for (let block = first; block < targets.scannedDownTo && !success(); block += PAGEBLOCK_PAGES) {

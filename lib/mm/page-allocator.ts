@@ -27,7 +27,7 @@ import {
   type Request,
   type SlowPathCounters,
 } from './slow-path';
-import { minFreeKbytes, setupWatermarks, watermarkOk } from './watermark';
+import { setupWatermarks, watermarkOk } from './watermark';
 import { PageblockTypes, Zone, type ZoneSpec } from './zone';
 
 export interface PageAllocatorOptions {
@@ -126,7 +126,7 @@ export class PageAllocator {
       return new Zone(spec, i, info, this.blocks, rules, lists);
     });
     this.zones.forEach(freeBootMemory);
-    setupWatermarks(this.zones, options.minFreeKbytes ?? minFreeKbytes(this.managedPages));
+    setupWatermarks(this.zones, options.minFreeKbytes);
     if (!rules.highatomic) this.zones.forEach(setupMigrateReserve);
     const pcp = options.pcp === true ? {} : options.pcp;
     this.pcp = pcp ? this.zones.map((zone) => new PerCpuPages(zone, pcp)) : null;
@@ -214,8 +214,8 @@ export class PageAllocator {
     throw new RangeError(`pfn: expected one inside a zone, got ${pfn}`);
   }
 
-  /** Compacts one zone for a block of `order`, or, by default, as far as it goes (10). */
-  compact(zone: string, order: number = MAX_PAGE_ORDER): CompactionReport {
+  /** Compacts one zone until a block of `order` is free, or, by default, as far as it goes. */
+  compact(zone: string, order: number = -1): CompactionReport {
     this.drainAllPages();
     return compact(this, this.zoneIndex(zone), order, MOVABLE);
   }

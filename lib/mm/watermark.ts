@@ -58,13 +58,20 @@ export function minFreeKbytes(managedPages: number): number {
   return Math.min(Math.max(computed, 128), 65536);
 }
 
-/** Sets min, low and high of every zone, and what each keeps for requests that may go lower. */
-export function setupWatermarks(zones: readonly Zone[], minFreeKb: number): void {
-  const minPages = minFreeKb >> 2;
-  const managed = zones.reduce((sum, zone) => sum + zone.managed, 0);
+/**
+ * Sets min, low and high of every zone, and what each keeps for requests that may go lower. HighMem
+ * (32-bit machines) has no part in the reserve of the others.
+ *
+ * @param minFreeKb sysctl vm.min_free_kbytes; computed from the low memory unless given
+ */
+export function setupWatermarks(zones: readonly Zone[], minFreeKb?: number): void {
+  const isHigh = (zone: Zone) => zone.name === 'HighMem';
+  const lowMemory = zones.reduce((sum, zone) => sum + (isHigh(zone) ? 0 : zone.managed), 0);
+  const minPages = (minFreeKb ?? minFreeKbytes(lowMemory)) >> 2;
   for (const zone of zones) {
     const { watermark } = zone;
-    watermark.min = managed === 0 ? 0 : Math.floor((minPages * zone.managed) / managed);
+    if (isHigh(zone)) watermark.min = Math.min(Math.max(zone.managed >> 10, 32), 128);
+    else if (lowMemory > 0) watermark.min = Math.floor((minPages * zone.managed) / lowMemory);
     const quarter = watermark.min >> 2;
     const step = zone.rules.watermarkScale
       ? Math.max(quarter, Math.floor((zone.managed * 10) / 10000))
