@@ -3,10 +3,18 @@ import { Figure, type PlotlyObject } from './figure';
 import { OKABE_ITO } from './palette';
 
 const STYLE = [
-  { color: OKABE_ITO.vermillion, dash: 'dash', symbol: 'x' },
-  { color: OKABE_ITO.blue, dash: 'dot', symbol: 'circle' },
-  { color: OKABE_ITO.bluishGreen, dash: 'dashdot', symbol: 'diamond' },
+  { color: OKABE_ITO.vermillion, dash: 'dash' },
+  { color: OKABE_ITO.blue, dash: 'dot' },
+  { color: OKABE_ITO.bluishGreen, dash: 'dashdot' },
 ] as const;
+
+/** The mark says what came of it, without the colour. */
+const SYMBOL = {
+  none: 'circle',
+  silent: 'triangle-down',
+  delayed: 'diamond',
+  immediate: 'x',
+} as const;
 
 const ERA_NAME = {
   '8k': '8 KB, direct map',
@@ -38,14 +46,13 @@ export function depthFigure(reports: readonly ReplayReport[]): Figure {
       hovertemplate: 'call %{x}: %{text}<br>%{y} bytes deep<extra></extra>',
     },
   ];
-  reports.forEach((report, i) =>
-    data.push(...limitTraces(report, STYLE[i % STYLE.length], x.length)),
-  );
+  reports.forEach((report, i) => data.push(...limitTraces(report, i, x.length)));
   return new Figure({
     title: `${longest.maxDepth} bytes of stack against ${reports.length === 1 ? 'one limit' : `${reports.length} limits`}`,
     caption:
       'Each step is one call. Where the grey line crosses a dashed one, the calls have run out of that stack; ' +
-      'the mark at the right end says what came of it.',
+      'the mark at its right end says what came of it: ' +
+      'a circle where they fit, a triangle for silence, a diamond for a late discovery, a cross for an end at once.',
     alt:
       `Step chart. Horizontal: number of the call, 1 to ${x.length}. Vertical: bytes of stack in use, rising to ` +
       `${longest.maxDepth}. Horizontal lines: ${reports.map(limitText).join('; ')}.`,
@@ -65,12 +72,8 @@ export function depthFigure(reports: readonly ReplayReport[]): Figure {
   });
 }
 
-function limitTraces(
-  report: ReplayReport,
-  style: (typeof STYLE)[number],
-  calls: number,
-): PlotlyObject[] {
-  const { color, dash, symbol } = style;
+function limitTraces(report: ReplayReport, nth: number, calls: number): PlotlyObject[] {
+  const { color, dash } = STYLE[nth % STYLE.length];
   const name = `${ERA_NAME[report.era]}: ${verdict(report)}`;
   return [
     {
@@ -79,7 +82,7 @@ function limitTraces(
       name,
       legendgroup: report.era,
       line: { color, dash, width: 2 },
-      x: [0, calls + 1],
+      x: [0, calls + 1 + nth],
       y: [report.usable, report.usable],
       hovertemplate: `${ERA_NAME[report.era]}: ${report.usable} usable bytes<extra></extra>`,
     },
@@ -89,8 +92,8 @@ function limitTraces(
       name,
       legendgroup: report.era,
       showlegend: false,
-      marker: { color, symbol, size: 13 },
-      x: [calls + 1],
+      marker: { color, symbol: SYMBOL[report.outcome], size: 13 },
+      x: [calls + 1 + nth],
       y: [report.usable],
       hovertemplate: `${verdict(report)}<extra></extra>`,
     },
