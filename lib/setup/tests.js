@@ -58,7 +58,9 @@ async function mocha(project, args) {
   try {
     const reporter = path.join('test', 'support', 'counting-reporter.js');
     const script = path.join(project.nodeModules, 'mocha', 'bin', 'mocha.js');
-    const code = await run(project, process.execPath, [script, '--reporter', reporter, ...args], {
+    const colour = process.stdout.isTTY ? [] : ['--no-color'];
+    const options = ['--reporter', reporter, ...colour, ...args];
+    const code = await run(project, process.execPath, [script, ...options], {
       GUARDPAGE_COUNTS: file,
     });
     if (!fs.existsSync(file)) {
