@@ -13,6 +13,7 @@ import {
   VECTOR_SS,
   VECTOR_TS,
 } from './fault';
+import { decodeDescriptor, DESCRIPTOR_SIZE, type SegmentDescriptor } from './gdt';
 import { decodeGate, GATE_SIZE } from './idt';
 import { RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM } from './registers';
 import { stackPointerOffset } from './tss';
@@ -134,10 +135,13 @@ function enterHandler(cpu: Cpu, { vector, errorCode, restarts, external }: Event
   const gate = decodeGate(low, high);
   if (gate === null) return fail(VECTOR_GP, 'bad-gate', inIdt);
   if (!gate.present) return fail(VECTOR_NP, 'gate-not-present', inIdt);
-  if ((gate.selector & 0xfffc) === 0) return fail(VECTOR_GP, 'bad-selector', 0);
+  const code = codeSegment(cpu, gate.selector, ext);
+  if (isFault(code)) return code;
+  if (code.dpl > cpu.cpl) return fail(VECTOR_GP, 'bad-selector', gate.selector & 0xfffc);
+  const cpl = code.conforming ? cpu.cpl : code.dpl;
 
   let rsp = cpu.rsp;
-  if (gate.ist !== 0 || cpu.cpl !== 0) {
+  if (gate.ist !== 0 || cpu.cpl !== cpl) {
     const slot = BigInt.asUintN(64, cpu.tss + BigInt(stackPointerOffset(gate.ist)));
     const top = cpu.loadImplicit64(slot);
     if (isFault(top)) return top;
@@ -163,12 +167,75 @@ function enterHandler(cpu: Cpu, { vector, errorCode, restarts, external }: Event
   }
   if (!isCanonical(gate.offset, cpu.levels)) return fail(VECTOR_GP, 'non-canonical', 0);
 
-  if (cpu.cpl !== 0) cpu.ss = 0;
-  cpu.cpl = 0;
-  cpu.cs = gate.selector & 0xfffc;
+  if (cpu.cpl !== cpl) cpu.ss = cpl;
+  cpu.cpl = cpl as 0 | 3;
+  cpu.cs = (gate.selector & 0xfffc) | cpl;
   cpu.rip = gate.offset;
   cpu.rsp = rsp;
   cpu.rflags &= ~(RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM);
   if (gate.type === 'interrupt') cpu.rflags &= ~RFLAGS_IF;
+  return null;
+}
+
+/** Without a GDT: what the selector itself says. */
+function flatSegment(selector: number): SegmentDescriptor {
+  return { code: true, dpl: selector & 3, present: true, long: true, conforming: false };
+}
+
+/**
+ * The 64-bit code segment of a selector, from the GDT in memory. Simplified: no LDT, and no
+ * rings 1 and 2, which are refused as a bad selector is.
+ */
+function codeSegment(cpu: Cpu, selector: number, ext: number): SegmentDescriptor | Fault {
+  const index = selector & 0xfff8;
+  const bad = (vector: number, reason: FaultReason): Fault =>
+    makeFault(vector, reason, { errorCode: (selector & 0xfffc) | ext, access: 'read' });
+  if ((selector & 0xfffc) === 0) {
+    return makeFault(VECTOR_GP, 'bad-selector', { errorCode: ext, access: 'read' });
+  }
+  if (cpu.gdtr === null) return flatSegment(selector);
+  if (selector & 4 || index + DESCRIPTOR_SIZE - 1 > cpu.gdtr.limit) {
+    return bad(VECTOR_GP, 'bad-selector');
+  }
+  const raw = cpu.loadImplicit64(BigInt.asUintN(64, cpu.gdtr.base + BigInt(index)));
+  if (isFault(raw)) return raw;
+  const descriptor = decodeDescriptor(raw);
+  if (descriptor === null || !descriptor.long || descriptor.dpl % 3 !== 0) {
+    return bad(VECTOR_GP, 'bad-selector');
+  }
+  return descriptor.present ? descriptor : bad(VECTOR_NP, 'segment-not-present');
+}
+
+/** RFLAGS bits that IRETQ takes over at CPL 0. */
+const RFLAGS_RESTORED = 0x257fd7n;
+
+/** IRETQ in 64-bit mode. SDM vol. 2, IRET; vol. 3, 6.14.3. */
+export function returnFromHandler(cpu: Cpu): Fault | null {
+  const frame: bigint[] = [];
+  for (let i = 0; i < 5; i++) {
+    const value = cpu.load64(BigInt.asUintN(64, cpu.rsp + BigInt(8 * i)), 'stack');
+    if (isFault(value)) return value;
+    frame.push(value);
+  }
+  const [rip, cs, rflags, rsp, ss] = frame;
+  const [code, stack] = [Number(cs & 0xffffn), Number(ss & 0xffffn)];
+  const refuse = (selector: number): Fault =>
+    makeFault(VECTOR_GP, 'bad-selector', { errorCode: selector & 0xfffc, access: 'read' });
+  const descriptor = codeSegment(cpu, code, 0);
+  if (isFault(descriptor)) return descriptor;
+  const cpl = code & 3;
+  if (cpl < cpu.cpl || (cpl !== 0 && cpl !== 3)) return refuse(code);
+  if (descriptor.conforming ? descriptor.dpl > cpl : descriptor.dpl !== cpl) return refuse(code);
+  // A null SS is fine for the kernel, not for user mode.
+  if (cpl === 3 && (stack & 3) !== 3) return refuse(stack);
+  if (!isCanonical(rip, cpu.levels)) {
+    return makeFault(VECTOR_GP, 'non-canonical', { address: rip });
+  }
+  cpu.rip = rip;
+  cpu.cs = code;
+  cpu.ss = stack;
+  cpu.rsp = rsp;
+  cpu.cpl = cpl as 0 | 3;
+  cpu.rflags = rflags & RFLAGS_RESTORED;
   return null;
 }

@@ -13,6 +13,7 @@ export type FaultReason =
   | 'bad-gate'
   | 'gate-not-present'
   | 'bad-selector'
+  | 'segment-not-present'
   | 'instruction';
 
 /** An exception of the CPU, as a value: nothing happened yet but what led to it. */
