@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openBrowser } from '../jupyter/browser';
 import { freePort, isFree, LOOPBACK } from '../jupyter/port';
 import { startServer, type JupyterServer } from '../jupyter/server';
+import { explainError } from '../setup/problem';
 import { locate, type Project } from '../setup/project';
 import type { Register } from '.';
 import { UsageError } from './usage-error';
@@ -58,7 +59,10 @@ async function lab(browser: boolean, asked: number | undefined): Promise<number>
   try {
     server = await starting;
   } catch (error) {
-    return signal.aborted ? stopped() : fail((error as Error).message);
+    if (signal.aborted) return stopped();
+    const problem = explainError(error, { what: 'JupyterLab', root: project.root });
+    if (!problem) throw error;
+    return fail(problem.message);
   }
   announce(project, server, browser);
   const code = await Promise.race([server.ended, stopping]);

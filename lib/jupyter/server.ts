@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { childEnvironment } from '../setup/environment';
+import { explain } from '../setup/problem';
 import type { Project } from '../setup/project';
 import { freePort, LOOPBACK } from './port';
 import { isAlive, kill, processesWith } from './processes';
@@ -13,6 +13,9 @@ const START_MS = 120_000;
 
 /** How long it may take to end its kernels and itself before it is made to. */
 const STOP_MS = 10_000;
+
+/** As much of what it says is kept, to tell why it did not start. */
+const KEPT = 16 * 1024;
 
 export interface ServerOptions {
   readonly project: Project;
@@ -45,7 +48,7 @@ export interface JupyterServer {
 /**
  * Starts a server on {@link LOOPBACK} with a random token and waits until it answers.
  *
- * @throws Error with the end of its log if it does not
+ * @throws Problem, one line for the reader, if it does not; errors of the file system
  */
 export async function startServer(options: ServerOptions): Promise<JupyterServer> {
   const { project, app, folder } = options;
@@ -63,8 +66,14 @@ export async function startServer(options: ServerOptions): Promise<JupyterServer
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const file = createWriteStream(log);
-  child.stdout.pipe(file, { end: false });
-  child.stderr.pipe(file, { end: false });
+  file.on('error', () => {}); // a full disk: the server has more to say about it
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.pipe(file, { end: false });
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-KEPT);
+    });
+  }
   child.stdin.on('error', () => {});
   const ended = new Promise<number | null>((resolve) => {
     child.on('error', () => resolve(127));
@@ -82,8 +91,8 @@ export async function startServer(options: ServerOptions): Promise<JupyterServer
     await untilItAnswers(url, token, ended);
   } catch (error) {
     await stop();
-    const last = (await readFile(log, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-5);
-    throw new Error(`${(error as Error).message}; the end of ${log}:\n${last.join('\n')}`);
+    const output = `${said}\n${(error as Error).message}`;
+    throw explain({ what: 'JupyterLab', output, code: await ended, log, root: project.root });
   }
   return { port, url, token, pid: child.pid ?? 0, log, ended, stop };
 }

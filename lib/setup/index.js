@@ -10,7 +10,7 @@ const { npmIsCurrent, installNpm } = require('./npm');
 const { explainError } = require('./problem');
 const { Progress } = require('./progress');
 const { locate } = require('./project');
-const { pythonIsCurrent, installPython } = require('./python');
+const { pythonIsCurrent, installPython, findPython } = require('./python');
 
 /** @typedef {import('./project').Project} Project */
 
@@ -19,6 +19,7 @@ const { pythonIsCurrent, installPython } = require('./python');
  * @property {string} title
  * @property {(project: Project) => boolean} isCurrent whether what it makes is there and fits
  * @property {(project: Project, note: (text: string) => void) => void | Promise<void>} make
+ * @property {() => void} [need] throws a Problem if this machine lacks what `make` needs
  */
 
 /**
@@ -29,7 +30,12 @@ const { pythonIsCurrent, installPython } = require('./python');
  */
 const STEPS = [
   { title: 'npm packages', isCurrent: npmIsCurrent, make: installNpm },
-  { title: 'JupyterLab in .venv', isCurrent: pythonIsCurrent, make: installPython },
+  {
+    title: 'JupyterLab in .venv',
+    isCurrent: pythonIsCurrent,
+    make: installPython,
+    need: () => void findPython(),
+  },
   { title: 'library', isCurrent: libraryIsCurrent, make: buildLibrary },
   {
     title: 'notebook kernels',
@@ -71,11 +77,13 @@ async function setUp(project = locate(), progress = new Progress(), steps = STEP
  * @param {readonly SetupStep[]} steps
  */
 async function makeMissing(project, progress, steps) {
-  let first = true;
+  const missing = steps.filter(({ isCurrent }) => !isCurrent(project));
+  for (const { need } of missing) need?.();
+  if (missing.length > 0) {
+    progress.say('Setting up (the first time takes a minute or two and 600 MB):');
+  }
   for (const { title, isCurrent, make } of steps) {
-    if (isCurrent(project)) continue;
-    if (first) progress.say('Setting up (the first time takes a minute or two and 600 MB):');
-    first = false;
+    if (isCurrent(project)) continue; // also what another set-up has made while we waited
     const step = progress.step(title);
     try {
       await make(project, step.note);

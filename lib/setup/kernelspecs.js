@@ -18,6 +18,13 @@ const { writeAtomically } = require('./stamp');
 /** @type {readonly Kernelspec[]} */
 const KERNELSPECS = [
   {
+    name: 'guardpage',
+    display: 'TypeScript (Guard Page)',
+    script: 'lib/dist/jupyter/kernel/main.js',
+    args: ['{connection_file}'],
+    more: { interrupt_mode: 'message', metadata: { debugger: false } },
+  },
+  {
     name: 'tslab',
     display: 'TypeScript (tslab)',
     script: 'node_modules/tslab/bin/tslab',
