@@ -15,6 +15,7 @@ import { panicAfterOops } from './panic';
 import { currentTask, stackTop } from './task';
 
 const PAGE = 4096n;
+const X86_PF_RSVD = 8n;
 const SAVED = PT_REGS.slice(0, 15) as Exclude<
   RegName,
   'errorCode' | 'rip' | 'cs' | 'eflags' | 'rsp' | 'ss'
@@ -59,6 +60,10 @@ function readRegs(m: Machine, at: VirtAddr): Regs {
 
 function pageFault(m: Machine, regs: Regs): void {
   const address = m.cpu.cr2;
+  if (regs.errorCode & X86_PF_RSVD) {
+    pgtableBad(m, regs, address);
+    return;
+  }
   const guarded = guardHit(m, address, true);
   if (guarded) {
     // "We don't want to make it all the way into the oops code and then double-fault."
@@ -72,6 +77,13 @@ function pageFault(m: Machine, regs: Regs): void {
     m.printk('Thread overran stack, or stack corrupted');
   }
   die(m, 'Oops', regs, errorCode, false, address);
+}
+
+/** pgtable_bad(): reserved bits in an entry, whoever met them. */
+function pgtableBad(m: Machine, regs: Regs, address: VirtAddr): void {
+  const comm = currentTask(m)?.comm ?? '?';
+  m.printk(`${comm}: Corrupted page table at address ${address.toString(16)}`);
+  die(m, 'Bad pagetable', regs, Number(regs.errorCode), false);
 }
 
 function doubleFault(m: Machine, regs: Regs): void {
