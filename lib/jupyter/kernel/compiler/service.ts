@@ -1,0 +1,273 @@
+import { readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import ts from 'typescript';
+import { complete } from './complete';
+import { AT_END, Declarations } from './declarations';
+import { fileMistakes, isRelevant, refusal, toMistake } from './diagnostics';
+import { runtimeName } from './globals';
+import { Host, isInstalled } from './host';
+import { inspect } from './inspect';
+import { instrumentCell, instrumentFile, isCounted } from './instrument';
+import { isComplete } from './is-complete';
+import type { CompiledCell, Compiler, RefusedCell } from './messages';
+import type { CellNames } from './names';
+import { identifiersIn, namesOf } from './names';
+import { toRepl } from './repl';
+
+/** A cell as it was compiled, until it is known what it has done. */
+interface Pending {
+  token: number;
+  dts: string;
+  names: CellNames;
+  /** After which declaration each value exists. */
+  order: Map<string, number>;
+}
+
+/** The text that is compiled for a cell, and where the cell is in it. */
+interface Framed {
+  text: string;
+  start: number;
+  lineOffset: number;
+  /** The cell with the parentheses put around an object. */
+  span: { from: number; to: number };
+}
+
+/** Checks cells strictly and compiles them, each knowing what the earlier ones declared. */
+export class Service implements Compiler {
+  private readonly host: Host;
+  private readonly language: ts.LanguageService;
+  private declarations = new Declarations();
+  private pending: Pending | undefined;
+  private tokens = 0;
+  /** Files whose mistakes have been told, by version. */
+  private readonly told = new Map<string, string>();
+
+  constructor(folder: string) {
+    this.host = new Host(folder);
+    this.language = ts.createLanguageService(this.host, ts.createDocumentRegistry());
+  }
+
+  compile(code: string, label: string): CompiledCell | RefusedCell {
+    const isObject = isObjectLiteral(code);
+    const written = parse(isObject ? `(${code})` : code);
+    const names = namesOf(written);
+    const framed = this.frame(code, names, isObject);
+    this.host.setCell(framed.text, /\bimport\b|\brequire\b/.test(code));
+    const program = this.language.getProgram()!;
+    const file = program.getSourceFile(this.host.cellFile)!;
+    const { start } = framed;
+    const mistakesOf = (all: readonly ts.Diagnostic[]) =>
+      all
+        .filter((one) => isRelevant(one) && isWithin(one, start, start + code.length))
+        .map((one) => toMistake(one, start));
+    let mistakes = mistakesOf(program.getSyntacticDiagnostics(file));
+    if (mistakes.length === 0) mistakes = mistakesOf(program.getSemanticDiagnostics(file));
+    if (mistakes.length > 0) return { ok: false, error: refusal(code, mistakes, label) };
+    return this.emit(program, file, framed, written, names);
+  }
+
+  private emit(
+    program: ts.Program,
+    file: ts.SourceFile,
+    { lineOffset, span }: Framed,
+    written: ts.SourceFile,
+    names: CellNames,
+  ): CompiledCell {
+    const own = new Set(
+      [...names.values, ...names.imports.map(({ name }) => name)].map(runtimeName),
+    );
+    const output: Record<string, string> = {};
+    const write = (path: string, text: string) => {
+      output[path.slice(path.indexOf('.', path.lastIndexOf('[cell]')))] = text;
+    };
+    const transformers: ts.CustomTransformers = {
+      before: [instrumentCell(program.getTypeChecker(), span.from, span.to)],
+      after: [toRepl(own, span.from)],
+    };
+    emitForced(program, file, write, transformers);
+    this.tokens += 1;
+    const order = orderOf(written);
+    this.pending = { token: this.tokens, dts: output['.d.ts'] ?? '', names, order };
+    const warnings = this.mistakesInFiles(program);
+    return {
+      ok: true,
+      code: output['.js'].replace(/\n\/\/# sourceMappingURL=.*$/, ''),
+      map: output['.js.map'],
+      lineOffset,
+      names: [...own],
+      warnings,
+      token: this.tokens,
+    };
+  }
+
+  commit(token: number, finished: boolean, reached: number): void {
+    const { pending } = this;
+    if (pending?.token !== token) return;
+    this.pending = undefined;
+    const { dts, names, order } = pending;
+    const isKept = (name: string) => finished || (order.get(name) ?? 0) <= reached;
+    this.declarations.add(dts, names, isKept);
+  }
+
+  complete(code: string, position: number) {
+    const { language, cell } = this.forLookup(code);
+    return complete(language, this.host.cellFile, cell.start, code, position);
+  }
+
+  inspect(code: string, position: number, detail: number) {
+    const { language, cell } = this.forLookup(code);
+    return inspect(language, this.host.cellFile, cell.start, code, position, detail);
+  }
+
+  isComplete(code: string) {
+    return isComplete(code);
+  }
+
+  transpile(path: string): { code: string; map: string; source: string } {
+    const source = readFileSync(path, 'utf8');
+    const { outputText, sourceMapText, diagnostics } = ts.transpileModule(source, {
+      fileName: path,
+      reportDiagnostics: true,
+      transformers: { before: [instrumentFile()] },
+      compilerOptions: {
+        ...this.host.getCompilationSettings(),
+        module: ts.ModuleKind.CommonJS,
+        moduleResolution: ts.ModuleResolutionKind.Node10,
+        declaration: false,
+        lib: undefined,
+      },
+    });
+    const label = relative(this.host.folder, path);
+    const file = ts.createSourceFile(path, source, ts.ScriptTarget.Latest, true);
+    const wrong = (diagnostics ?? []).filter(({ file: at }) => at !== undefined);
+    if (wrong.length > 0) throw new SyntaxError(fileMistakes(file, wrong, this.host.folder));
+    if (awaitsAtTop(file)) {
+      throw new SyntaxError(
+        `${label}: an imported file cannot await at its top; export an async function and await it in the cell`,
+      );
+    }
+    const code = outputText.replace(/\n\/\/# sourceMappingURL=.*$/, '');
+    return { code, map: sourceMapText ?? '', source };
+  }
+
+  resolve(request: string, from: string): string | null {
+    return this.host.sourceOf(request, from);
+  }
+
+  forget(): void {
+    this.declarations = new Declarations();
+    this.pending = undefined;
+  }
+
+  /** The language service, looking at a cell behind all that is known. */
+  private forLookup(code: string) {
+    const cell = this.frame(code, namesOf(parse(code)), false, this.declarations.names());
+    this.host.setCell(cell.text, false);
+    return { language: this.language, cell };
+  }
+
+  private frame(
+    code: string,
+    names: CellNames,
+    isObject: boolean,
+    words: Iterable<string> = identifiersIn(code),
+  ): Framed {
+    const noCheck = /^\s*\/\/\s*@ts-nocheck/m.test(code.split('\n', 1)[0])
+      ? ['// @ts-nocheck']
+      : [];
+    const before = [...noCheck, ...this.declarations.preamble(words, names)];
+    if (isObject) before.push('(');
+    const head = before.map((line) => `${line}\n`).join('');
+    const exported = [...names.values, ...names.types, ...names.imports.map(({ name }) => name)];
+    const atEnd = [...names.open].map(
+      (name) => `export declare let ${AT_END}${name}: typeof ${name};`,
+    );
+    const tail = [
+      isObject ? ')' : '',
+      ...atEnd,
+      `export { ${[...new Set(exported)].join(', ')} };`,
+    ];
+    return {
+      text: `${head}${code}\n${tail.join('\n')}`,
+      start: head.length,
+      lineOffset: head.split('\n').length - 1,
+      span: { from: head.length - (isObject ? 2 : 0), to: head.length + code.length + 2 },
+    };
+  }
+
+  /**
+   * Files that the cell imports are loaded by their syntax alone; mistakes in their types are
+   * told once and do not stop the cell: they may follow other rules than a cell does.
+   */
+  private mistakesInFiles(program: ts.Program): string[] {
+    const { cellFile, folder } = this.host;
+    const warnings: string[] = [];
+    for (const file of program.getSourceFiles()) {
+      const { fileName, isDeclarationFile } = file;
+      if (isDeclarationFile || fileName === cellFile || isInstalled(fileName)) continue;
+      const version = this.host.getScriptVersion(fileName);
+      if (this.told.get(fileName) === version) continue;
+      this.told.set(fileName, version);
+      const wrong = program.getSemanticDiagnostics(file).filter(isRelevant);
+      if (wrong.length > 0) warnings.push(fileMistakes(file, wrong, folder));
+    }
+    return warnings;
+  }
+}
+
+/** `emit` that writes declarations in any case; the parameter is not in the public types. */
+function emitForced(
+  program: ts.Program,
+  file: ts.SourceFile,
+  write: ts.WriteFileCallback,
+  transformers: ts.CustomTransformers,
+): void {
+  type Emit = (...args: [...Parameters<ts.Program['emit']>, boolean]) => ts.EmitResult;
+  (program.emit as Emit)(file, write, undefined, undefined, transformers, true);
+}
+
+function parse(code: string): ts.SourceFile {
+  return ts.createSourceFile('cell.ts', code, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
+}
+
+function isWithin({ start }: ts.Diagnostic, from: number, to: number): boolean {
+  return start === undefined || (start >= from && start <= to);
+}
+
+/** `{ a: 1, b }` is meant as an object, though its grammar says block. */
+function isObjectLiteral(code: string): boolean {
+  if (!/^\s*\{[^]*\}\s*$/.test(code)) return false;
+  const { statements, parseDiagnostics } = parse(`(${code})`) as ts.SourceFile & {
+    parseDiagnostics: unknown[];
+  };
+  if (parseDiagnostics.length > 0 || statements.length !== 1) return false;
+  const [only] = statements;
+  if (!ts.isExpressionStatement(only) || !ts.isParenthesizedExpression(only.expression))
+    return false;
+  const { expression } = only.expression;
+  return ts.isObjectLiteralExpression(expression) && expression.properties.length > 0;
+}
+
+/** After how many counted declarations each name has its value. */
+function orderOf(file: ts.SourceFile): Map<string, number> {
+  const order = new Map<string, number>();
+  let count = 0;
+  for (const statement of file.statements) {
+    if (!isCounted(statement)) continue;
+    count += 1;
+    const names = namesOf(ts.factory.updateSourceFile(file, [statement]));
+    for (const name of names.values) order.set(name, count);
+    for (const { name } of names.imports) order.set(name, count);
+  }
+  return order;
+}
+
+function awaitsAtTop(file: ts.SourceFile): boolean {
+  const visit = (node: ts.Node): boolean => {
+    if (ts.isFunctionLike(node) || ts.isClassLike(node)) return false;
+    if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier))
+      return true;
+    return ts.forEachChild(node, visit) ?? false;
+  };
+  return visit(file);
+}

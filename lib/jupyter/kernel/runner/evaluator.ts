@@ -1,0 +1,139 @@
+import { Session } from 'node:inspector';
+import { HOOKS } from './hook-name';
+import { resetCurrent } from './runs';
+
+/** What `Runtime.evaluate` came to. */
+export type Outcome =
+  | { kind: 'value' }
+  /** `line` and `column` count from 0, in the JavaScript; -1 if unknown. */
+  | { kind: 'thrown'; value: unknown; line: number; column: number; compiling: boolean }
+  | { kind: 'terminated' };
+
+interface RemoteObject {
+  objectId?: string;
+  value?: unknown;
+  unserializableValue?: string;
+}
+
+interface EvaluateResult {
+  result: RemoteObject;
+  exceptionDetails?: {
+    exception?: RemoteObject;
+    lineNumber: number;
+    columnNumber: number;
+    scriptId?: string;
+    text: string;
+  };
+}
+
+const GROUP = 'cells';
+
+/**
+ * V8's own read-eval-print mode, through the inspector: what one cell declares, the next one
+ * sees; `await` works at the top; and code that is terminated ends here, so that whoever called
+ * goes on.
+ */
+export class Evaluator {
+  private readonly session = new Session();
+  private readonly declared = new Set<string>();
+  private hooksId = '';
+  private job: (() => void) | undefined;
+  private caught: unknown;
+
+  /** @param hooks what compiled cells call */
+  constructor(hooks: object) {
+    this.session.connect();
+    const all = Object.assign(hooks, {
+      run: () => {
+        const { job } = this;
+        this.job = undefined;
+        job?.();
+      },
+      caught: (value: unknown) => {
+        this.caught = value;
+      },
+    });
+    Object.defineProperty(globalThis, HOOKS, { value: all });
+    this.post('Runtime.evaluate', { expression: HOOKS }, (_error, value) => {
+      this.hooksId = (value as EvaluateResult).result.objectId ?? '';
+    });
+  }
+
+  /** Declares names, once: what cells assign to. They are seen by all later cells. */
+  declare(names: readonly string[]): void {
+    const fresh = names.filter((name) => !this.declared.has(name));
+    if (fresh.length === 0) return;
+    const expression = `let ${fresh.join(', ')};`;
+    this.post('Runtime.evaluate', { expression, replMode: true, silent: true }, (error, value) => {
+      if (error === null && !(value as EvaluateResult).exceptionDetails) {
+        for (const name of fresh) this.declared.add(name);
+      }
+    });
+  }
+
+  /** Runs a cell. `done` is called at once unless the cell awaits. */
+  evaluate(code: string, done: (outcome: Outcome) => void): void {
+    const options = {
+      expression: code,
+      replMode: true,
+      awaitPromise: true,
+      silent: true,
+      objectGroup: GROUP,
+    };
+    this.post('Runtime.evaluate', options, (error, value) => {
+      const details = (value as EvaluateResult | undefined)?.exceptionDetails;
+      if (error !== null || value === undefined) done({ kind: 'terminated' });
+      else if (details === undefined) done({ kind: 'value' });
+      else {
+        const thrown = this.valueOf(details.exception ?? {});
+        const compiling = details.text === 'Uncaught' && details.scriptId === undefined;
+        const { lineNumber: line, columnNumber: column } = details;
+        done({ kind: 'thrown', value: thrown, line, column, compiling });
+      }
+      this.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
+    });
+  }
+
+  /**
+   * Calls `job`, which must not throw, so that a termination ends it and not the caller. Node's
+   * bookkeeping of timers and ticks breaks if its own frames are terminated.
+   *
+   * @returns whether it came to its end
+   */
+  guard(job: () => void): boolean {
+    const outer = this.job;
+    this.job = job;
+    let ended = false;
+    const expression = `${HOOKS}.run()`;
+    this.post('Runtime.evaluate', { expression, silent: true }, (error) => {
+      ended = error === null;
+    });
+    this.job = outer;
+    if (!ended) resetCurrent();
+    return ended;
+  }
+
+  /** The value behind what the inspector tells of an exception. */
+  private valueOf(remote: RemoteObject): unknown {
+    this.caught = undefined;
+    const { objectId, value, unserializableValue } = remote;
+    const argument = objectId ? { objectId } : { value, unserializableValue };
+    this.post('Runtime.callFunctionOn', {
+      objectId: this.hooksId,
+      functionDeclaration: 'function (value) { this.caught(value) }',
+      arguments: [JSON.parse(JSON.stringify(argument))],
+      silent: true,
+    });
+    const { caught } = this;
+    this.caught = undefined;
+    return caught;
+  }
+
+  private post(
+    method: string,
+    params: object,
+    done: (error: Error | null, value?: object) => void = () => undefined,
+  ): void {
+    this.session.post(method, params, done);
+  }
+}

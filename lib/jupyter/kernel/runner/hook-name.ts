@@ -1,0 +1,2 @@
+/** The name under which compiled cells reach the runner. */
+export const HOOKS = '$kernel';
