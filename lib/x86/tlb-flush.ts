@@ -28,9 +28,10 @@ export interface TlbFlush {
 }
 
 class OwedFlush implements TlbFlush {
-  state: 'owed' | 'discharged' | 'ignored' = 'owed';
-
-  constructor(readonly ranges: readonly FlushRange[]) {}
+  constructor(
+    readonly ranges: readonly FlushRange[],
+    public state: TlbFlush['state'] = 'owed',
+  ) {}
 
   discharge(cpu: Cpu): void {
     this.state = 'discharged';
@@ -58,12 +59,7 @@ class OwedFlush implements TlbFlush {
   }
 }
 
-const NOTHING: TlbFlush = Object.freeze({
-  ranges: [],
-  state: 'discharged' as const,
-  discharge: () => undefined,
-  ignore: () => undefined,
-});
+const NOTHING: TlbFlush = new OwedFlush([], 'discharged');
 
 /** The flush owed for these ranges; for none, one that is done already. */
 export function owedFlush(ranges: readonly FlushRange[]): TlbFlush {

@@ -25,7 +25,7 @@ export function frames(first: number, end: number): PageTableOptions['allocTable
 
 /** A machine with a direct map, a stack among unmapped pages, an IDT and a TSS. */
 export class TestMachine {
-  readonly memory: PhysMemory = new PhysMemory(16 << 20);
+  readonly memory: PhysMemory = new PhysMemory(8 << 20);
   readonly tables: PageTable;
   readonly cpu: Cpu;
 

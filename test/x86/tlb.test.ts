@@ -17,14 +17,14 @@ const SIZES: readonly PageSize[] = [4096, 0x200000, 0x40000000];
 
 /** Two address spaces with a common kernel half, on one CPU with PCIDs and a tiny TLB. */
 class TwoSpaces {
-  readonly memory = new PhysMemory(4 << 20);
+  readonly memory = new PhysMemory(1 << 20);
   readonly spaces: PageTable[];
   readonly cpu: Cpu;
   current = 0;
   private free: number[] = [];
 
   constructor(readonly pcid: boolean) {
-    const next = frames(1, 1000);
+    const next = frames(1, 256);
     const allocTable = (): number | null => this.free.pop() ?? next();
     const freeTable = (pfn: number): number => this.free.push(pfn);
     const options = { levels: 4 as const, allocTable, freeTable };
