@@ -136,13 +136,10 @@ export class DirectMap {
 
   /** The DirectMap lines of /proc/meminfo. */
   meminfo(): string {
-    const row = (name: string, kb: number) => `${name}${String(kb).padStart(9)} kB\n`;
+    const row = (name: string, kb: number) => `${name}    ${String(kb).padStart(8)} kB\n`;
     const { leaves } = this;
-    const lines = [
-      row('DirectMap4k:  ', leaves['4K'] * 4),
-      row('DirectMap2M:  ', leaves['2M'] * 2048),
-    ];
-    if (this.config.gbPages !== false) lines.push(row('DirectMap1G:  ', leaves['1G'] * 1048576));
+    const lines = [row('DirectMap4k:', leaves['4K'] * 4), row('DirectMap2M:', leaves['2M'] * 2048)];
+    if (this.config.gbPages !== false) lines.push(row('DirectMap1G:', leaves['1G'] * 1048576));
     return lines.join('');
   }
 

@@ -25,6 +25,8 @@ export class VmStruct {
     readonly vpages: boolean = false,
     /** Pages as the listing counts them: an area read from a listing has no page frames. */
     readonly nrPages: number = pages.length,
+    /** Where that array is; null when it is not in vmalloc space, or not known. */
+    readonly pageArray: VirtAddr | null = null,
   ) {}
 
   /** Bytes that are mapped: get_vm_area_size(). */

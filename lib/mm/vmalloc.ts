@@ -68,10 +68,8 @@ export class Vmalloc {
     }
     const node = this.takeRange(bytes, options);
     if (node === NIL) return this.noAddress(bytes, options);
-    const vpages = pages > POINTERS_PER_PAGE;
-    const pointers = vpages
-      ? this.vmalloc(pages * 8, { caller: options.caller, class: options.class })
-      : null;
+    const pointers =
+      pages > POINTERS_PER_PAGE ? this.vmalloc(pages * 8, { caller: options.caller }) : null;
     if (pointers && isVmallocFailure(pointers)) {
       this.dropRange(node);
       return pointers;
@@ -94,7 +92,7 @@ export class Vmalloc {
       this.dropRange(node);
       return { failure, messages: [message] };
     }
-    return this.enter(node, ['vmalloc'], pfns, options, vpages);
+    return this.enter(node, ['vmalloc'], pfns, options, pointers?.addr ?? null);
   }
 
   /**
@@ -111,7 +109,7 @@ export class Vmalloc {
       this.dropRange(node);
       return { failure: 'no-page-table', messages: [] };
     }
-    return this.enter(node, ['vmap'], pfns, actual, false);
+    return this.enter(node, ['vmap'], pfns, actual, null);
   }
 
   /**
@@ -123,6 +121,7 @@ export class Vmalloc {
     const area = this.remove(addr, 'vfree');
     if (!area.flags.includes('vmalloc')) return;
     for (const pfn of area.pages) this.pageAllocator.freePages(pfn, 0);
+    if (area.pageArray !== null) this.vfree(area.pageArray);
   }
 
   /** Takes the mapping of a vmap() away; the pages stay the caller's. */
@@ -257,7 +256,7 @@ export class Vmalloc {
     flags: readonly VmFlag[],
     pfns: readonly number[],
     options: VmallocOptions,
-    vpages: boolean,
+    pageArray: VirtAddr | null,
   ): VmStruct {
     const { start, end } = this.space.nodes;
     const size = (end[node] - start[node]) * PAGE;
@@ -270,7 +269,9 @@ export class Vmalloc {
       pfns,
       guard,
       null,
-      vpages,
+      pageArray !== null,
+      pfns.length,
+      pageArray,
     );
     this.setArea(node, area);
     return area;

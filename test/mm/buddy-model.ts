@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { MigrateType } from '../../lib/mm/migrate-type';
 import { PageAllocator, type PageAllocatorOptions } from '../../lib/mm/page-allocator';
 import type { PageClass } from '../../lib/mm/page-info';
-import { Random } from '../../lib/random';
+import type { Random } from '../../lib/random';
 import { PhysMemory } from '../../lib/x86/phys-memory';
 
 /** What the model knows of a block: where it is and what it was asked for as. */

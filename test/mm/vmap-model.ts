@@ -4,7 +4,7 @@ import { vmallocRules, type VmallocRules } from '../../lib/mm/vmalloc-rules';
 import { NIL, VmapNodes } from '../../lib/mm/vmap-nodes';
 import { VmapSpace } from '../../lib/mm/vmap-space';
 import type { VmapTree } from '../../lib/mm/vmap-tree';
-import { Random } from '../../lib/random';
+import type { Random } from '../../lib/random';
 
 /** [start, end) in pages. */
 interface Range {
