@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 'use strict';
-const { main } = require('../dist/cli.js');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const cli = path.join(__dirname, '..', 'dist', 'cli.js');
+if (!fs.existsSync(cli)) {
+  process.stderr.write("guardpage: nothing is set up yet: run 'npm start' first\n");
+  process.exit(2);
+}
+const { main } = require(cli);
 
 // A reader such as `head` may close the pipe early; that is no failure.
 process.stdout.on('error', (error) => {

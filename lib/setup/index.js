@@ -82,6 +82,7 @@ async function makeMissing(project, progress, steps) {
   if (missing.length > 0) {
     progress.say('Setting up (the first time takes a minute or two and 600 MB):');
   }
+  fs.rmSync(project.build, { recursive: true, force: true }); // left by one that was killed
   for (const { title, isCurrent, make } of steps) {
     if (isCurrent(project)) continue; // also what another set-up has made while we waited
     const step = progress.step(title);
@@ -93,7 +94,9 @@ async function makeMissing(project, progress, steps) {
     }
     step.done();
   }
-  fs.rmSync(project.cache, { recursive: true, force: true });
+  for (const folder of [project.build, project.cache]) {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 module.exports = { STEPS, setUp };

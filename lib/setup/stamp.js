@@ -74,11 +74,11 @@ function writeAtomically(file, text) {
 /**
  * Puts a finished folder where an older one may be.
  *
- * @param {string} made
- * @param {string} place on the same file system
+ * @param {string} made a folder of the same file system; the older one goes beside it
+ * @param {string} place
  */
 function replaceFolder(made, place) {
-  const old = `${place}.${process.pid}.old`;
+  const old = `${made}.old`;
   fs.mkdirSync(path.dirname(place), { recursive: true });
   if (fs.existsSync(place)) fs.renameSync(place, old);
   fs.renameSync(made, place);
