@@ -3,7 +3,7 @@ import type { Fault } from '../x86/fault';
 import type { PageClass } from '../mm/page-info';
 import { endOfStackOffset } from './config';
 import type { Machine, MachineState } from './machine';
-import { wakeUpProcess } from './scheduler';
+import { stopProbe } from './probe';
 import type { Scene } from './scene';
 import {
   firstSymptom,
@@ -55,7 +55,6 @@ export function runAndObserve(
   const below = task.stack - PAGE;
   const before = pageBytes(m, below);
   const earlier = m.deliveries.length;
-  m.memory.checkpoint();
 
   let phase: Phase | null = null;
   let detector: Detector | null = null;
@@ -70,18 +69,24 @@ export function runAndObserve(
   };
 
   begin();
+  scene.load.command();
   note('immediate');
   const first = m.deliveries[earlier];
   const victims = countVictims(m, task, watch);
   const ownDamage = damageToBottom(m, task);
   const after = pageBytes(m, below);
 
-  for (const { task: sleeper } of scene.probes) {
+  for (let round = 0; round < ROUNDS && m.state === 'alive'; round++) {
+    scene.load.round(1 + (round % 3));
+    note('activity');
+  }
+  for (const probe of scene.probes) {
     if (m.state !== 'alive') break;
-    wakeUpProcess(m, sleeper);
-    m.run();
+    if (probe.task.state === 'sleeping') scene.load.do((machine) => stopProbe(machine, probe));
     note('wake');
   }
+  if (m.state === 'alive') scene.load.round(1);
+  note('final');
   const changed = victims.length > 0 || ownDamage.endMagic || ownDamage.threadInfo.length > 0;
   return {
     outcome:
@@ -111,6 +116,8 @@ export function runAndObserve(
 }
 
 const PAGE = 4096n;
+/** Rounds of the load between the overrun and the waking of every sleeper: 5 s of it on the recorded guests. */
+const ROUNDS = 6;
 
 function pageBytes(m: Machine, address: VirtAddr): Uint8Array | null {
   const pa = m.frameOf(address);

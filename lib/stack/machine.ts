@@ -1,5 +1,5 @@
 import type { Cpu } from '../x86/cpu';
-import type { Delivery } from '../x86/cpu';
+import type { CpuState, Delivery } from '../x86/cpu';
 import type { Fault } from '../x86/fault';
 import { isFault, makeFault, VECTOR_UD } from '../x86/fault';
 import { PhysMemory } from '../x86/phys-memory';
@@ -8,7 +8,7 @@ import type { VirtAddr } from '../x86/addr';
 import type { DirectMap } from '../mm/direct-map';
 import type { KernelLayout } from '../mm/layout';
 import type { PageAllocator } from '../mm/page-allocator';
-import { KmemCache } from '../mm/slab';
+import { KmemCache, type KmemCacheOptions } from '../mm/slab';
 import type { Vmalloc } from '../mm/vmalloc';
 import { walk, type WalkResult } from '../x86/walk';
 import { Random } from '../random';
@@ -19,7 +19,11 @@ import type { KernelText } from './kernel-text';
 import { defineProbe } from './probe';
 import { defineScheduler } from './scheduler';
 import type { WriteWatch } from './write-watch';
-import { createIdleTask, currentTask, TASK_STRUCT_SIZE, type Task } from './task';
+import { defineExit } from './exit';
+import { OBJECT_TYPES, type ObjectType } from './objects';
+import { panic } from './panic';
+import { createIdleTask, currentTask, type Task } from './task';
+import { taskStructSize } from './task-struct';
 import { defineTraps } from './traps';
 
 export type MachineState = 'alive' | 'panic' | 'reset' | 'hang';
@@ -32,8 +36,16 @@ const HANG_AFTER = 1_000_000;
 /** Exceptions in one run after which the machine does nothing but fault. */
 const FAULTS_TO_HANG = 100;
 
-/** Offsets in the per-CPU area, as GS-relative on x86-64 (fixed_percpu_data: the canary is at 40). */
-export const PER_CPU = { STACK_CANARY: 40n, CURRENT_TASK: 64n } as const;
+/** What a snapshot keeps that is not in memory or in the allocators. */
+interface MachineSnapshot {
+  readonly cpu: CpuState;
+  readonly tasks: readonly { readonly task: Task; readonly state: Task['state'] }[];
+  readonly runQueue: readonly Task[];
+  readonly cachedStacks: readonly VirtAddr[];
+  readonly consoleLines: number;
+  readonly deliveries: number;
+  readonly nextPid: number;
+}
 
 /**
  * One simulated computer running one configured kernel.
@@ -44,7 +56,7 @@ export const PER_CPU = { STACK_CANARY: 40n, CURRENT_TASK: 64n } as const;
  */
 export class Machine {
   readonly config: KernelConfig;
-  readonly random: Random;
+  random: Random;
   readonly memory: PhysMemory;
   readonly cpu: Cpu;
   readonly pageAllocator: PageAllocator;
@@ -62,8 +74,8 @@ export class Machine {
   readonly console: string[] = [];
   /** What the CPU delivered, in order: for looking back, not used by the kernel. */
   readonly deliveries: { readonly delivery: Delivery; readonly rsp: VirtAddr }[] = [];
-  readonly caches: { readonly task_struct: KmemCache };
-  private readonly kmallocCaches: readonly KmemCache[];
+  /** Slab caches by name. */
+  readonly caches: ReadonlyMap<string, KmemCache>;
   /** Freed stacks that wait for the next fork (VMAP_STACK). */
   readonly cachedStacks: VirtAddr[] = [];
   /** Where the next stack is to lie, for an experiment that needs it there. */
@@ -78,7 +90,12 @@ export class Machine {
   watch: WriteWatch | null = null;
   /** What a probe's next command is to be watched by. */
   nextWatch: WriteWatch | null = null;
+  /** Tasks that have exited and wait for what they held to be freed. */
+  readonly exited: Task[] = [];
+  /** What user programs are to do next: run by the load's task in its own context. */
+  readonly work: ((m: Machine) => void)[] = [];
   private fault: Fault | null = null;
+  private saved: MachineSnapshot | null = null;
 
   constructor(config: KernelConfig, options: { ramMiB?: number; seed?: number } = {}) {
     this.config = config;
@@ -98,24 +115,86 @@ export class Machine {
     this.text = parts.text;
     this.entryArea = parts.entryArea;
     this.perCpu = parts.perCpu;
-    const cache = (name: string, size: number) =>
-      new KmemCache(this.pageAllocator, this.directMap, this.cpu, { name, size });
-    this.caches = { task_struct: cache('task_struct', TASK_STRUCT_SIZE) };
-    this.kmallocCaches = [64, 128, 192, 256, 512, 1024].map((size) =>
-      cache(`kmalloc-${size}`, size),
+    this.caches = new Map(
+      cacheOptions(config).map((cache) => [
+        cache.name,
+        new KmemCache(this.pageAllocator, this.directMap, this.cpu, cache),
+      ]),
     );
     defineTraps(this);
     defineScheduler(this);
+    defineExit(this);
     defineProbe(this);
     this.idleTask = createIdleTask(this);
   }
 
-  /** kmalloc(): an object of the smallest cache that holds `size` bytes, or null. */
-  kmalloc(size: number): VirtAddr | null {
-    const cache = this.kmallocCaches.find(({ layout }) => layout.size >= size);
-    if (!cache) throw new RangeError(`size: expected at most 1024 bytes, got ${size}`);
-    const object = cache.alloc();
-    return typeof object === 'bigint' ? object : null;
+  /** kmem_cache_alloc(); null if there is no memory. A broken free pointer faults here. */
+  allocObject(cache: string): VirtAddr | null {
+    const object = this.cacheNamed(cache).alloc();
+    if (object !== null && typeof object !== 'bigint') this.check(object);
+    return object as VirtAddr | null;
+  }
+
+  /** kmem_cache_free() */
+  freeObject(cache: string, object: VirtAddr): void {
+    this.check(this.cacheNamed(cache).free(object));
+  }
+
+  private cacheNamed(name: string): KmemCache {
+    const cache = this.caches.get(name);
+    if (!cache)
+      throw new RangeError(`cache: expected ${[...this.caches.keys()].join(', ')}, got ${name}`);
+    return cache;
+  }
+
+  /** Makes the present state the one that restore() returns to. */
+  snapshot(): void {
+    this.memory.checkpoint();
+    this.pageAllocator.snapshot();
+    this.vmalloc.snapshot();
+    for (const cache of this.caches.values()) cache.snapshot();
+    this.saved = {
+      cpu: this.cpu.snapshot(),
+      tasks: this.tasks.map((task) => ({ task, state: task.state })),
+      runQueue: [...this.runQueue],
+      cachedStacks: [...this.cachedStacks],
+      consoleLines: this.console.length,
+      deliveries: this.deliveries.length,
+      nextPid: this.nextPid,
+    };
+  }
+
+  get hasSnapshot(): boolean {
+    return this.saved !== null;
+  }
+
+  /** Returns to the snapshot at the cost of what has changed since; may be repeated. */
+  restore(random: Random): void {
+    const { saved } = this;
+    if (!saved) throw new TypeError('restore: expected a snapshot() before it, got none');
+    this.memory.rollback();
+    this.pageAllocator.restore();
+    this.vmalloc.restore();
+    for (const cache of this.caches.values()) cache.restore();
+    this.cpu.restore(saved.cpu);
+    this.tasks.length = 0;
+    for (const { task, state } of saved.tasks) {
+      task.state = state;
+      this.tasks.push(task);
+    }
+    this.runQueue.splice(0, Infinity, ...saved.runQueue);
+    this.cachedStacks.splice(0, Infinity, ...saved.cachedStacks);
+    this.console.length = saved.consoleLines;
+    this.deliveries.length = saved.deliveries;
+    this.nextPid = saved.nextPid;
+    this.exited.length = 0;
+    this.work.length = 0;
+    this.state = 'alive';
+    this.idle = false;
+    this.oopses = 0;
+    this.watch = null;
+    this.nextWatch = null;
+    this.random = random;
   }
 
   /** Runs kernel code from RIP on until nothing is runnable or the machine has ended. */
@@ -133,8 +212,8 @@ export class Machine {
         if (!code) this.raiseInvalidOpcode();
         else code(this);
       } catch (thrown) {
-        if (thrown !== FAULTED || !this.fault) throw thrown;
-        this.raise(this.fault);
+        if (thrown !== FAULTED) throw thrown;
+        if (this.fault) this.raise(this.fault);
       }
     }
   }
@@ -151,6 +230,24 @@ export class Machine {
 
   printk(...lines: string[]): void {
     this.console.push(...lines);
+  }
+
+  /** WARN(): says where, and goes on. */
+  warn(where: string, what: string): void {
+    const pid = currentTask(this)?.pid ?? 0;
+    this.printk(`WARNING: CPU: 0 PID: ${pid} at ${where} ${what}`);
+  }
+
+  /** Panics in the middle of a piece of kernel code, which goes no further. */
+  panic(why: string): never {
+    panic(this, why);
+    throw FAULTED;
+  }
+
+  /** Takes a task out of the books once its task_struct is freed. */
+  forget(task: Task): void {
+    const at = this.tasks.indexOf(task);
+    if (at >= 0) this.tasks.splice(at, 1);
   }
 
   // The accesses of kernel code: each leaves the code that made it when it faults.
@@ -250,6 +347,12 @@ export class Machine {
     return walk(this.memory, { cr3, levels, maxphyaddr: mmu.maxphyaddr }, address);
   }
 
+  /** Raises a fault that code met in user mode; the code goes no further. */
+  raiseAndLeave(fault: Fault): never {
+    this.fault = fault;
+    throw FAULTED;
+  }
+
   /** Pops RIP. */
   ret(): void {
     this.cpu.rip = this.pop();
@@ -266,4 +369,17 @@ export class Machine {
     this.fault = fault;
     throw FAULTED;
   }
+}
+
+/** The caches a machine starts with: those of its objects, and kmalloc()'s. */
+function cacheOptions(config: KernelConfig): KmemCacheOptions[] {
+  const types: readonly ObjectType[] = Object.values(OBJECT_TYPES);
+  const kmalloc = [64, 96, 128, 192, 256, 512, 1024];
+  return [
+    { name: 'task_struct', size: taskStructSize(config), align: 64 },
+    ...types
+      .filter(({ cache }) => !cache.startsWith('kmalloc-'))
+      .map(({ cache, size, hwcacheAlign }) => ({ name: cache, size, hwcacheAlign })),
+    ...kmalloc.map((size) => ({ name: `kmalloc-${size}`, size })),
+  ];
 }

@@ -1,6 +1,7 @@
 import type { VirtAddr } from '../x86/addr';
 import type { Machine } from './machine';
-import { currentTask, TASK, currentTaskStruct } from './task';
+import { currentTask, currentTaskStruct } from './task';
+import { TASK } from './task-struct';
 
 /** The registers of the interrupted code, as the entry code saved them (struct pt_regs). */
 export type Regs = Readonly<Record<RegName, bigint>>;

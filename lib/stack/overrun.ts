@@ -45,6 +45,7 @@ export function overrun(options: OverrunOptions = {}): OverrunReport {
   const neighbour = options.neighbour ?? 'any';
   const { seed = 1, stackBase } = options;
   const scene = buildScene(config, { seed, neighbour, stackBase });
+  scene.machine.snapshot();
   return overrunScene(scene, options);
 }
 

@@ -2,7 +2,8 @@ import type { VirtAddr } from '../x86/addr';
 import { PT_REGS_SIZE } from './config';
 import type { Machine } from './machine';
 import { popCanary, pushCanary, wakeUpProcess } from './scheduler';
-import { createKthread, type Task } from './task';
+import { createTask, currentTaskStruct, type Task } from './task';
+import { TASK } from './task-struct';
 
 /**
  * A kernel thread that sleeps until it is told to overrun its stack: the module with which the recordings
@@ -56,7 +57,10 @@ export function defineProbe({ text }: Machine): void {
   const afterKthread = text.at(fork, 0x22, (m) => m.raiseInvalidOpcode());
   text.at(fork, 0, (m) => m.call(kthread.address, afterKthread));
 
-  const afterKfn = text.at(kthread, 0xda, (m) => m.raiseInvalidOpcode());
+  const doExit = text.define('do_exit', 0x900);
+  const afterKfn = text.at(kthread, 0xda, (m) => {
+    m.cpu.rip = doExit.address;
+  });
   text.at(kthread, 0, (m) => {
     for (const register of KTHREAD_SAVES) m.push(m.cpu.gpr[register]);
     m.cpu.rsp -= 8n; // struct completion's flags and alignment
@@ -79,7 +83,8 @@ export function defineProbe({ text }: Machine): void {
     const kt = gpr.rbx;
     const command = m.load32(kt + KT.CMD);
     if (command !== 0) m.watch = m.nextWatch;
-    if (command === 0) prepareToWait(m);
+    if (command === 0 && shouldStop(m)) leaveLoop(m);
+    else if (command === 0) prepareToWait(m);
     else if (command === COMMANDS.recurse) {
       gpr.rdi = kt + KT.RC;
       gpr.rsi = 1n;
@@ -112,6 +117,13 @@ export function defineProbe({ text }: Machine): void {
     finishWait(m);
     m.cpu.rip = loop;
   });
+
+  function leaveLoop(m: Machine): void {
+    m.cpu.rsp += WAIT.SIZE;
+    if (!popCanary(m, kfn.name, 0x16b)) return;
+    for (const register of [...KFN_SAVES].reverse()) m.cpu.gpr[register] = m.pop();
+    m.ret();
+  }
 
   function prepareToWait(m: Machine): void {
     const entry = m.cpu.rsp;
@@ -234,6 +246,21 @@ function alloca(m: Machine, rc: VirtAddr): void {
   m.cpu.gpr.r12 = BigInt.asUintN(64, (m.cpu.rsp + 15n) & -16n);
 }
 
+const KTHREAD_SHOULD_STOP = 2;
+
+/** kthread_should_stop(): a bit in the struct kthread that task_struct points to. */
+function shouldStop(m: Machine): boolean {
+  const kthread = m.load64(currentTaskStruct(m) + TASK.WORKER_PRIVATE);
+  return (m.load32(kthread) & KTHREAD_SHOULD_STOP) !== 0;
+}
+
+/** kthread_stop(), by whoever is running: tells the thread to end and wakes it. */
+export function stopProbe(m: Machine, { task }: Probe): void {
+  const kthread = m.load64(task.taskStruct + TASK.WORKER_PRIVATE);
+  m.store32(kthread, m.load32(kthread) | KTHREAD_SHOULD_STOP);
+  wakeUpProcess(m, task);
+}
+
 /** A length past all memory faults where the memory ends, so it need not be exact. */
 const memsetLength = (bytes: bigint) => Number(bytes < 1n << 48n ? bytes : 1n << 48n);
 
@@ -254,9 +281,10 @@ function unlink(m: Machine, waitEntry: VirtAddr): void {
 
 /** Starts a probe thread and lets it go to sleep in its main loop. */
 export function startProbe(m: Machine, id: number): Probe | null {
-  const kt = m.kmalloc(KT.SIZE);
+  const kt = m.allocObject('kmalloc-128');
   if (kt === null) return null;
-  const task = createKthread(m, `kstk/${id}`, m.text.define('ret_from_fork').address, kt);
+  const entry = m.text.define('ret_from_fork').address;
+  const task = createTask(m, { kind: 'kthread', comm: `kstk/${id}`, entry, argument: kt });
   if (!task) return null;
   m.fill(kt, KT.SIZE, 0);
   m.store64(kt + KT.WQ_HEAD_NEXT, kt + KT.WQ_HEAD_NEXT);

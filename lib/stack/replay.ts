@@ -70,6 +70,7 @@ function replayOn(trace: StackTrace, config: KernelConfig, options: ReplayOption
   const neighbour = options.neighbour ?? (config.VMAP_STACK ? 'any' : 'stack');
   const scene = buildScene(config, { seed: options.seed ?? 1, neighbour });
   const { machine } = scene;
+  machine.snapshot();
   const steps: ReplayStep[] = [];
   const watch = new WriteWatch();
   const task = scene.chosen.task;

@@ -1,8 +1,10 @@
 import type { VirtAddr } from '../x86/addr';
 import type { PageClass } from '../mm/page-info';
 import type { KernelConfig } from './config';
+import type { Load } from './load';
 import { Machine } from './machine';
-import { startProbe, type Probe } from './probe';
+import { populate, startThread, type Population } from './population';
+import type { Probe } from './probe';
 
 /** Who owns the page just below the stack that will be overrun. */
 export type NeighbourKind =
@@ -11,15 +13,6 @@ export type NeighbourKind =
 export const NEIGHBOURS: readonly NeighbourKind[] = [
   ...(['stack', 'slab', 'free', 'anon', 'pagetable', 'file', 'other', 'any'] as const),
 ];
-
-/** A machine with sleeping threads, one of which will overrun its stack. */
-export interface Scene {
-  readonly machine: Machine;
-  readonly probes: readonly Probe[];
-  readonly chosen: Probe;
-}
-
-const THREADS = 12;
 
 const CLASS_OF: Readonly<Record<Exclude<NeighbourKind, 'any' | 'stack'>, PageClass>> = {
   slab: 'slab',
@@ -30,6 +23,17 @@ const CLASS_OF: Readonly<Record<Exclude<NeighbourKind, 'any' | 'stack'>, PageCla
   other: 'kernel',
 };
 
+/** With the hole below it empty, a vmalloc'ed stack has the next lower one 32 KB away. */
+const VMAP_STRIDE = 0x8000n;
+
+/** A machine with sleeping threads, one of which will overrun its stack. */
+export interface Scene {
+  readonly machine: Machine;
+  readonly probes: readonly Probe[];
+  readonly load: Load;
+  readonly chosen: Probe;
+}
+
 export interface SceneOptions {
   readonly seed: number;
   readonly neighbour: NeighbourKind;
@@ -38,69 +42,55 @@ export interface SceneOptions {
 }
 
 /**
- * Boots a machine and fills it with threads; the page below the stack of one of them belongs to `neighbour`.
+ * Boots a machine, fills it with threads, processes and files, and picks a thread whose stack lies just
+ * above a page of `neighbour`.
  *
  * @throws RangeError if the population has no such neighbour
  */
 export function buildScene(config: KernelConfig, options: SceneOptions): Scene {
-  const machine = new Machine(config, { seed: options.seed });
-  const probes: Probe[] = [];
-  const start = (): Probe => {
-    const probe = startProbe(machine, probes.length);
-    if (!probe) throw new RangeError('scene: expected memory for another thread, but it ran out');
-    probes.push(probe);
-    return probe;
-  };
-  for (let i = 0; i < THREADS; i++) start();
-  if (options.stackBase !== undefined) {
-    machine.nextStack = options.stackBase;
-    return { machine, probes, chosen: start() };
+  const { seed, neighbour, stackBase } = options;
+  const machine = new Machine(config, { seed });
+  const population = populate(machine);
+  const { probes, load } = population;
+  if (stackBase === undefined) {
+    return { machine, probes, load, chosen: pick(machine, population, neighbour) };
   }
-  if (config.VMAP_STACK)
-    return { machine, probes, chosen: pickVmapped(machine, probes, options.neighbour) };
-  const chosen = pickBeside(machine, probes, start, options.neighbour);
-  return { machine, probes, chosen };
+  machine.nextStack = stackBase;
+  return { machine, probes, load, chosen: startThread(machine, probes) };
 }
 
-function pickVmapped(machine: Machine, probes: readonly Probe[], neighbour: NeighbourKind): Probe {
-  if (neighbour !== 'stack') return machine.random.pick(probes);
-  const slot = 0x8000n;
-  const found = probes.find(({ task }) =>
-    probes.some((other) => other.task.stack === task.stack - slot),
-  );
-  if (!found)
-    throw new RangeError('neighbour: expected a live stack 0x8000 below another one, found none');
-  return found;
+/**
+ * Picks the thread that will overrun its stack.
+ *
+ * @throws RangeError if no stack of the population has such a neighbour
+ */
+export function pick(m: Machine, population: Population, neighbour: NeighbourKind): Probe {
+  const candidates = candidatesFor(m, population, neighbour);
+  if (candidates.length > 0) return m.random.pick(candidates);
+  const where = m.config.VMAP_STACK ? 'in the next lower slot of a stack' : 'just below a stack';
+  throw new RangeError(`neighbour: expected a page of kind ${neighbour} ${where}, found none`);
 }
 
-function pickBeside(
+function candidatesFor(
   m: Machine,
-  probes: Probe[],
-  start: () => Probe,
+  population: Population,
   neighbour: NeighbourKind,
-): Probe {
-  if (neighbour === 'any') return m.random.pick(probes);
+): readonly Probe[] {
+  const { probes, natural, placed } = population;
+  if (neighbour === 'any') return natural;
+  if (m.config.VMAP_STACK) {
+    const bases = new Set(probes.map(({ task }) => task.stack));
+    const beside = ({ task }: Probe) => bases.has(task.stack - VMAP_STRIDE);
+    return neighbour === 'stack' ? probes.filter(beside) : natural;
+  }
   if (neighbour === 'stack') {
     const tops = new Set(probes.map(({ task }) => task.stack + BigInt(m.config.THREAD_SIZE)));
-    const beside = probes.filter(({ task }) => tops.has(task.stack));
-    if (beside.length > 0) return m.random.pick(beside);
-    throw new RangeError('neighbour: expected two stacks side by side, found none');
+    return natural.filter(({ task }) => tops.has(task.stack));
   }
   const wanted = CLASS_OF[neighbour];
-  const order = m.config.THREAD_SIZE_ORDER;
-  for (let attempt = 0; attempt < 64; attempt++) {
-    // A block as large as a stack, given out page by page, so that the next stack may follow it.
-    const pfn = m.pageAllocator.allocPages(order, { class: wanted === 'free' ? 'kernel' : wanted });
-    if (pfn === null) break;
-    const probe = start();
-    if (pfnOf(m, probe) === pfn + (1 << order)) {
-      if (wanted === 'free') m.pageAllocator.freePages(pfn, order);
-      return probe;
-    }
-  }
-  throw new RangeError(
-    `neighbour: expected a stack just above a page of class ${wanted}, found none`,
-  );
+  const { pageInfo } = m.pageAllocator;
+  const found = natural.filter((probe) => pageInfo.classOf(pfnOf(m, probe) - 1) === wanted);
+  return [...found, ...(placed.get(neighbour) ?? [])];
 }
 
 /** Page frame of a stack's lowest page in the direct map. */

@@ -1,7 +1,11 @@
+import { stackPointerOffset } from '../x86/tss';
 import { endOfStackOffset, STACK_END_MAGIC } from './config';
-import { PER_CPU, type Machine } from './machine';
+import type { Machine } from './machine';
+import { PER_CPU } from './per-cpu';
+import { reapExited } from './exit';
 import { panic } from './panic';
-import { currentTask, currentTaskStruct, TASK, type Task } from './task';
+import { currentTask, currentTaskStruct, type Task } from './task';
+import { TASK } from './task-struct';
 
 /** RBP, RBX, R12 to R15: pushed by __switch_to_asm in this order. */
 const SWITCHED = ['rbp', 'rbx', 'r12', 'r13', 'r14', 'r15'] as const;
@@ -45,6 +49,9 @@ export function defineScheduler({ text }: Machine): void {
     m.cpu.rsp = m.load64(next + TASK.THREAD_SP);
     m.store64(m.perCpu + PER_CPU.CURRENT_TASK, next);
     m.store64(m.perCpu + PER_CPU.STACK_CANARY, m.load64(next + TASK.STACK_CANARY));
+    // load_sp0(): where the CPU goes on entry from user mode.
+    const top = m.load64(next + TASK.STACK) + BigInt(m.config.THREAD_SIZE);
+    m.store64(m.entryArea.tss + BigInt(stackPointerOffset(0)), top);
     for (const register of [...SWITCHED].reverse()) m.cpu.gpr[register] = m.pop();
     m.ret();
   });
@@ -54,6 +61,7 @@ export function defineScheduler({ text }: Machine): void {
     m.cpu.rip = idle.address;
   });
   text.at(idle, 0, (m) => {
+    reapExited(m);
     if (m.runQueue.length === 0) m.idle = true;
     else m.call(schedule.address, afterSchedule);
   });

@@ -1,21 +1,12 @@
+import { TASK, taskStructSize } from './task-struct';
 import type { VirtAddr } from '../x86/addr';
 import { endOfStackOffset, PT_REGS_SIZE, STACK_END_MAGIC } from './config';
-import { PER_CPU, type Machine } from './machine';
-import { allocThreadStack } from './thread-stack';
+import type { Machine } from './machine';
+import { PER_CPU } from './per-cpu';
+import { copyProcess } from './task-objects';
+import { allocThreadStack, freeThreadStack } from './thread-stack';
 
-/** sizeof(struct task_struct), as recorded on 6.1 and used for every version. */
-export const TASK_STRUCT_SIZE = 9792;
-
-/** Offsets in task_struct: thread_info, state and stack as in 6.1, the others chosen here. */
-export const TASK = {
-  THREAD_INFO: 0n,
-  STATE: 24n,
-  STACK: 32n,
-  PID: 1200n,
-  STACK_CANARY: 1208n,
-  COMM: 1216n,
-  THREAD_SP: 9600n,
-} as const;
+export type TaskKind = 'idle' | 'kthread' | 'user';
 
 /** A task as the model's books know it. What the kernel uses of it lies in `taskStruct`. */
 export interface Task {
@@ -24,63 +15,95 @@ export interface Task {
   readonly taskStruct: VirtAddr;
   /** Lowest address of its stack. */
   readonly stack: VirtAddr;
-  /** 'dead': it was killed or has exited and never runs again. */
-  state: 'runnable' | 'sleeping' | 'dead';
+  readonly kind: TaskKind;
+  /** Page frames of its own user memory, freed with it. */
+  readonly pages: number[];
+  /** 'exited': it ended as it should; 'dead': it was killed. Neither ever runs again. */
+  state: 'runnable' | 'sleeping' | 'exited' | 'dead';
+}
+
+export interface NewTask {
+  readonly kind: 'kthread' | 'user';
+  readonly comm: string;
+  /** Where it starts when it first runs, with RBX = `argument`. */
+  readonly entry: VirtAddr;
+  readonly argument: bigint;
 }
 
 /**
- * Creates a kernel thread that starts at `entry` with RBX = `argument` when it first runs.
+ * kernel_clone(): task_struct, stack and the objects that a task owns. The new task sleeps.
  *
- * @returns null if there is no memory for its stack or task_struct
+ * @returns null if there is no memory
  */
-export function createKthread(
-  machine: Machine,
-  comm: string,
-  entry: VirtAddr,
-  argument: bigint,
-): Task | null {
-  const { config, caches } = machine;
-  const taskStruct = caches.task_struct.alloc();
-  if (typeof taskStruct !== 'bigint') return null;
-  const stack = allocThreadStack(machine);
+export function createTask(m: Machine, { kind, comm, entry, argument }: NewTask): Task | null {
+  const { config } = m;
+  const taskStruct = m.allocObject('task_struct');
+  if (taskStruct === null) return null;
+  const stack = allocThreadStack(m);
   if (stack === null) {
-    caches.task_struct.free(taskStruct);
+    m.freeObject('task_struct', taskStruct);
     return null;
   }
-  const pid = machine.nextPid++;
-  const task: Task = { pid, comm, taskStruct, stack, state: 'sleeping' };
-  machine.fill(taskStruct, TASK_STRUCT_SIZE, 0);
-  machine.store64(taskStruct + TASK.STACK, stack);
-  machine.store32(taskStruct + TASK.PID, pid);
-  const canary = config.STACKPROTECTOR ? machine.random.belowBig(1n << 56n) << 8n : 0n;
-  machine.store64(taskStruct + TASK.STACK_CANARY, canary);
-  for (let i = 0; i < 15 && i < comm.length; i++) {
-    machine.store8(taskStruct + TASK.COMM + BigInt(i), comm.charCodeAt(i));
+  const pid = m.nextPid++;
+  const task: Task = { pid, comm, taskStruct, stack, kind, pages: [], state: 'sleeping' };
+  writeTaskStruct(m, task);
+  if (!copyProcess(m, taskStruct, kind)) {
+    freeThreadStack(m, stack);
+    m.freeObject('task_struct', taskStruct);
+    return null;
   }
-  const end = stack + BigInt(endOfStackOffset(config));
-  machine.store64(end, STACK_END_MAGIC);
-  if (!config.THREAD_INFO_IN_TASK) writeThreadInfo(machine, task);
-  machine.store64(taskStruct + TASK.THREAD_SP, forkFrame(machine, task, entry, argument));
-  machine.tasks.push(task);
+  if (config.STACKPROTECTOR) {
+    const canary = m.random.belowBig(1n << 56n) << 8n;
+    m.store64(taskStruct + TASK.STACK_CANARY, canary);
+  }
+  writeStackEnd(m, task);
+  m.store64(taskStruct + TASK.THREAD_SP, forkFrame(m, task, entry, argument));
+  m.tasks.push(task);
   return task;
 }
 
+function writeTaskStruct(m: Machine, { taskStruct, stack, pid, comm }: Task): void {
+  m.fill(taskStruct, taskStructSize(m.config), 0);
+  m.store64(taskStruct + TASK.STACK, stack);
+  m.store32(taskStruct + TASK.USAGE, 1);
+  for (const list of [TASK.TASKS_LIST, TASK.SIBLING_LIST]) {
+    m.store64(taskStruct + list, taskStruct + list);
+    m.store64(taskStruct + list + 8n, taskStruct + list);
+  }
+  m.store32(taskStruct + TASK.PID, pid);
+  for (let i = 0; i < 15 && i < comm.length; i++) {
+    m.store8(taskStruct + TASK.COMM + BigInt(i), comm.charCodeAt(i));
+  }
+}
+
+/** The end magic and, where it lies on the stack, thread_info below it. */
+function writeStackEnd(m: Machine, task: Task): void {
+  m.store64(task.stack + BigInt(endOfStackOffset(m.config)), STACK_END_MAGIC);
+  if (!m.config.THREAD_INFO_IN_TASK) writeThreadInfo(m, task);
+}
+
 /** The task that runs when no other can: it was never forked, its stack is there from the start. */
-export function createIdleTask(machine: Machine): Task {
-  const taskStruct = machine.caches.task_struct.alloc();
-  const stack = allocThreadStack(machine);
-  if (typeof taskStruct !== 'bigint' || stack === null) {
+export function createIdleTask(m: Machine): Task {
+  const taskStruct = m.allocObject('task_struct');
+  const stack = allocThreadStack(m);
+  if (taskStruct === null || stack === null) {
     throw new RangeError('boot: expected more memory: it ran out before the idle task');
   }
-  const task: Task = { pid: 0, comm: 'swapper/0', taskStruct, stack, state: 'runnable' };
-  machine.tasks.push(task);
-  machine.fill(taskStruct, TASK_STRUCT_SIZE, 0);
-  machine.store64(taskStruct + TASK.STACK, stack);
-  machine.store64(stack + BigInt(endOfStackOffset(machine.config)), STACK_END_MAGIC);
-  if (!machine.config.THREAD_INFO_IN_TASK) writeThreadInfo(machine, task);
-  machine.store64(machine.perCpu + PER_CPU.CURRENT_TASK, taskStruct);
-  machine.cpu.rsp = stackTop(machine, task) - BigInt(PT_REGS_SIZE);
-  machine.cpu.rip = machine.text.define('do_idle').address;
+  const task: Task = {
+    pid: 0,
+    comm: 'swapper/0',
+    taskStruct,
+    stack,
+    kind: 'idle',
+    pages: [],
+    state: 'runnable',
+  };
+  m.tasks.push(task);
+  writeTaskStruct(m, task);
+  writeStackEnd(m, task);
+  m.store64(m.perCpu + PER_CPU.CURRENT_TASK, taskStruct);
+  m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
+  m.cpu.rip = m.text.define('do_idle').address;
   return task;
 }
 

@@ -1,0 +1,38 @@
+import type { Machine } from './machine';
+import { exitProcess, releaseTask } from './task-objects';
+import { currentTask, currentTaskStruct } from './task';
+import { TASK } from './task-struct';
+
+/** Lays out do_exit(), from which a task never returns, and what frees it afterwards. */
+export function defineExit({ text }: Machine): void {
+  const doExit = text.define('do_exit', 0x900);
+  const schedule = text.define('schedule');
+  const afterLastSchedule = text.at(doExit, 0x880, (m) => m.raiseInvalidOpcode());
+  text.at(doExit, 0, (m) => {
+    const task = currentTask(m);
+    const taskStruct = currentTaskStruct(m);
+    leaveLists(m, taskStruct);
+    if (exitProcess(m, taskStruct) && task) {
+      task.state = 'exited';
+      m.exited.push(task);
+    } else {
+      m.setCurrentSleeping();
+    }
+    m.call(schedule.address, afterLastSchedule);
+  });
+}
+
+/** __unhash_process(): the task leaves the list of all tasks and that of its siblings. */
+function leaveLists(m: Machine, taskStruct: bigint): void {
+  for (const list of [TASK.TASKS_LIST, TASK.SIBLING_LIST]) {
+    const at = taskStruct + list;
+    const [next, prev] = [m.load64(at), m.load64(at + 8n)];
+    m.store64(next + 8n, prev);
+    m.store64(prev, next);
+  }
+}
+
+/** Frees what exited tasks held: the work of their parents and of RCU, done when the CPU is idle. */
+export function reapExited(m: Machine): void {
+  for (let task = m.exited.shift(); task; task = m.exited.shift()) releaseTask(m, task);
+}

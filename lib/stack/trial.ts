@@ -1,0 +1,52 @@
+import { Random } from '../random';
+import type { OverrunReport } from './aftermath';
+import type { KernelConfig } from './config';
+import { Machine } from './machine';
+import { overrunScene, type OverrunOptions } from './overrun';
+import { populate, type Population } from './population';
+import { pick, type NeighbourKind } from './scene';
+
+/** What a trial does; the kernel is that of the runner. */
+export type TrialOptions = Pick<
+  OverrunOptions,
+  'past' | 'jump' | 'alloca' | 'poke' | 'peek' | 'rsp' | 'frames' | 'frame'
+> & { readonly neighbour?: NeighbourKind };
+
+/**
+ * A booted and populated machine on which any number of overruns can be tried: after each it goes back to
+ * where it was, at the cost of what the trial changed.
+ */
+export class TrialRunner {
+  private readonly machine: Machine;
+  private readonly population: Population;
+
+  /** @param seed of the population; who overruns whom is drawn from the seed of each trial */
+  constructor(config: KernelConfig, seed: number) {
+    this.machine = new Machine(config, { seed });
+    this.population = populate(this.machine);
+    this.machine.snapshot();
+  }
+
+  /** Whether a stack of the population has such a neighbour. */
+  has(neighbour: NeighbourKind): boolean {
+    try {
+      pick(this.machine, this.population, neighbour);
+      return true;
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * One overrun and what follows; the machine is as before afterwards.
+   *
+   * @throws RangeError if no stack has such a neighbour
+   */
+  run(options: TrialOptions, seed: number): OverrunReport {
+    const { machine, population } = this;
+    machine.restore(new Random(seed));
+    const chosen = pick(machine, population, options.neighbour ?? 'any');
+    return overrunScene({ ...population, machine, chosen }, options);
+  }
+}
