@@ -3,6 +3,7 @@ import { isConnected, report } from '../runner/bridge';
 import { encodeBundle, isMimeBundle, present } from '../runner/format';
 import type { Bundle } from '../runner/protocol';
 import { currentRun, lastRun } from '../runner/runs';
+import { SHOW } from './symbol';
 
 /** How to show something. */
 export interface DisplayOptions {
@@ -67,4 +68,10 @@ export function send(tell: (run: number) => void): void {
   if (!isConnected()) throw new Error('there is no notebook to show this in');
   const run = currentRun() ?? lastRun();
   if (!run.dead) tell(run.id);
+}
+
+/** Offers `display` to libraries that do not know this kernel. */
+export function ownShow(): void {
+  const value = (bundle: Record<string, unknown>) => void display(bundle, { raw: true });
+  Object.defineProperty(globalThis, SHOW, { value, configurable: true });
 }

@@ -26,7 +26,7 @@ export const AT_END = '$atEnd_';
 export class Declarations {
   private readonly entries = new Map<string, Entry[]>();
   /** Augmentations: `declare global`, `declare module 'x'`. */
-  private readonly ambient: string[] = [];
+  private readonly ambient = new Set<string>();
   private readonly slots = new ImportSlots();
 
   /** The declarations for a cell that mentions `words` and itself declares `own`. */
@@ -73,16 +73,18 @@ export class Declarations {
         words: new Set(),
       });
     };
-    for (const statement of file.statements)
-      collect(statement, put, (text) => this.ambient.push(text));
+    for (const statement of file.statements) collect(statement, put);
+    for (const augmentation of names.augmentations) this.ambient.add(augmentation);
     for (const imported of names.imports) {
       const { name } = imported;
       found.set(name, { name, text: '', isValue: true, isType: true, words: new Set(), imported });
     }
     for (const name of names.open) {
       const atEnd = found.get(AT_END + name);
+      if (!atEnd) continue;
       const entry = found.get(name);
-      if (atEnd && entry) entry.text = entry.text.replace(/: any(\[\])?;$/, atEnd.text);
+      if (entry) entry.text = entry.text.replace(/: any(\[\])?;$/, atEnd.text);
+      else put(name, `declare var ${name}${atEnd.text}`, true, false);
     }
     const imported = new Set(names.imports.map(({ name }) => name));
     for (const entry of found.values()) {
@@ -105,7 +107,7 @@ export class Declarations {
 
 type Put = (name: string, text: string, isValue: boolean, isType: boolean) => void;
 
-function collect(statement: ts.Statement, put: Put, ambient: (text: string) => void): void {
+function collect(statement: ts.Statement, put: Put): void {
   const text = statement
     .getFullText()
     .trim()
@@ -122,10 +124,9 @@ function collect(statement: ts.Statement, put: Put, ambient: (text: string) => v
   } else if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) {
     put(statement.name.text, declared, false, true);
   } else if (ts.isModuleDeclaration(statement)) {
-    if (ts.isIdentifier(statement.name) && !(statement.flags & ts.NodeFlags.GlobalAugmentation)) {
+    const isGlobal = (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0;
+    if (ts.isIdentifier(statement.name) && !isGlobal) {
       put(statement.name.text, declared, true, true);
-    } else {
-      ambient(statement.getText());
     }
   }
 }

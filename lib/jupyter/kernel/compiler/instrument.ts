@@ -14,9 +14,13 @@ function check(...args: ts.Expression[]): ts.Expression {
   return factory.createCallExpression(hook('check'), undefined, args);
 }
 
-/** Rewrites what is the same in cells and in the files they import: awaits and `import.meta`. */
+/** Rewrites what is the same in cells and in the files they import: awaits, throws, `import.meta`. */
 function rewriteShared(node: ts.Node, meta: () => ts.Expression): ts.Node {
   if (ts.isAwaitExpression(node)) return ts.setTextRange(check(node), node);
+  if (ts.isThrowStatement(node) && !ts.isNewExpression(node.expression)) {
+    const noted = factory.createCallExpression(hook('thrown'), undefined, [node.expression]);
+    return factory.updateThrowStatement(node, ts.setTextRange(noted, node.expression));
+  }
   if (ts.isForOfStatement(node) && node.awaitModifier) {
     const { awaitModifier, initializer, expression, statement } = node;
     const stop = factory.createExpressionStatement(check());

@@ -21,11 +21,20 @@ export interface ImportSlot {
 export interface CellNames {
   /** Variables, functions, classes, enums, namespaces with code: what exists when it runs. */
   values: Set<string>;
+  /** Those of them that are only declared to exist. */
+  ambient: Set<string>;
   /** Interfaces, type aliases, and everything that is both type and value. */
   types: Set<string>;
   imports: ImportedName[];
-  /** Variables whose type only shows in what the cell does to them: `let x;`, `const xs = [];`. */
+  /** `declare global` and `declare module 'x'`, as they are. */
+  augmentations: string[];
+  /**
+   * Variables whose type is only known where the cell ends: `let x;`, `const xs = [];`, and
+   * `var` in blocks, which declaration files leave out.
+   */
   open: Set<string>;
+  /** What the cell itself exports, which means nothing in a notebook. */
+  exported: Set<string>;
   /** Released when the cell ends: later cells cannot see them. */
   using: Set<string>;
 }
@@ -41,16 +50,30 @@ export function bound(name: ts.BindingName): string[] {
 export function namesOf(file: ts.SourceFile): CellNames {
   const names: CellNames = {
     values: new Set(),
+    ambient: new Set(),
     types: new Set(),
     imports: [],
+    augmentations: [],
     open: new Set(),
+    exported: new Set(),
     using: new Set(),
   };
-  for (const statement of file.statements) declare(statement, names);
+  for (const statement of file.statements) {
+    const before = new Set(names.values);
+    declare(statement, names);
+    if (!isAmbient(statement)) continue;
+    for (const name of names.values) if (!before.has(name)) names.ambient.add(name);
+  }
   return names;
 }
 
+function isAmbient(statement: ts.Statement): boolean {
+  const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
+  return modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DeclareKeyword) ?? false;
+}
+
 function declare(statement: ts.Statement, names: CellNames): void {
+  noteExports(statement, names);
   if (ts.isVariableStatement(statement)) {
     declareVariables(statement.declarationList, names, true);
   } else if (ts.isFunctionDeclaration(statement)) {
@@ -62,8 +85,11 @@ function declare(statement: ts.Statement, names: CellNames): void {
   } else if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) {
     names.types.add(statement.name.text);
   } else if (ts.isModuleDeclaration(statement)) {
-    if (!ts.isIdentifier(statement.name) || statement.flags & ts.NodeFlags.GlobalAugmentation)
+    const isGlobal = (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0;
+    if (!ts.isIdentifier(statement.name) || isGlobal) {
+      names.augmentations.push(statement.getText());
       return;
+    }
     names.types.add(statement.name.text);
     names.values.add(statement.name.text);
   } else if (ts.isImportDeclaration(statement)) {
@@ -76,6 +102,27 @@ function declare(statement: ts.Statement, names: CellNames): void {
   }
 }
 
+function noteExports(statement: ts.Statement, { exported }: CellNames): void {
+  if (ts.isExportDeclaration(statement)) {
+    const { exportClause } = statement;
+    if (!exportClause || !ts.isNamedExports(exportClause)) return;
+    for (const { propertyName, name } of exportClause.elements)
+      exported.add((propertyName ?? name).text);
+  }
+  if (!ts.canHaveModifiers(statement)) return;
+  const kinds = (ts.getModifiers(statement) ?? []).map(({ kind }) => kind);
+  if (!kinds.includes(ts.SyntaxKind.ExportKeyword) || kinds.includes(ts.SyntaxKind.DefaultKeyword))
+    return;
+  if (ts.isVariableStatement(statement)) {
+    for (const { name } of statement.declarationList.declarations) {
+      for (const one of bound(name)) exported.add(one);
+    }
+  } else {
+    const { name } = statement as ts.FunctionDeclaration;
+    if (name) exported.add(name.text);
+  }
+}
+
 function declareVariables(list: ts.VariableDeclarationList, names: CellNames, top: boolean): void {
   const scope = list.flags & ts.NodeFlags.BlockScoped;
   if (!top && scope !== 0) return;
@@ -84,7 +131,7 @@ function declareVariables(list: ts.VariableDeclarationList, names: CellNames, to
     for (const name of bound(declaration.name)) {
       if (isUsing) names.using.add(name);
       else names.values.add(name);
-      if (isOpen(declaration)) names.open.add(name);
+      if (!top || isOpen(declaration)) names.open.add(name);
     }
   }
 }

@@ -14,10 +14,12 @@ const { factory } = ts;
  *
  * @param names the cell's own top-level names, as in V8
  * @param start where the cell begins in its file
+ * @param end where it ends
  */
 export function toRepl(
   names: ReadonlySet<string>,
   start: number,
+  end: number,
 ): ts.TransformerFactory<ts.SourceFile> {
   return (context) => (file) => {
     const rewriter = new Rewriter(names, context);
@@ -25,6 +27,7 @@ export function toRepl(
     const imports: ts.Statement[] = [];
     const rest: ts.Statement[] = [];
     for (const statement of file.statements) {
+      if (ts.getOriginalNode(statement).pos >= end) continue;
       if (ts.isFunctionDeclaration(statement) && statement.body)
         functions.push(toFunction(statement));
       else if (ts.isImportDeclaration(statement)) {

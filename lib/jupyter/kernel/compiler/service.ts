@@ -56,12 +56,15 @@ export class Service implements Compiler {
     const program = this.language.getProgram()!;
     const file = program.getSourceFile(this.host.cellFile)!;
     const { start } = framed;
-    const mistakesOf = (all: readonly ts.Diagnostic[]) =>
+    const mistakesOf = (all: readonly ts.Diagnostic[], end: number) =>
       all
-        .filter((one) => isRelevant(one) && isWithin(one, start, start + code.length))
+        .filter((one) => isRelevant(one) && isWithin(one, start, end))
         .map((one) => toMistake(one, start));
-    let mistakes = mistakesOf(program.getSyntacticDiagnostics(file));
-    if (mistakes.length === 0) mistakes = mistakesOf(program.getSemanticDiagnostics(file));
+    // What is left open in the cell may only be noticed behind it.
+    let mistakes = mistakesOf(program.getSyntacticDiagnostics(file), Infinity).slice(0, 10);
+    if (mistakes.length === 0) {
+      mistakes = mistakesOf(program.getSemanticDiagnostics(file), start + code.length);
+    }
     if (mistakes.length > 0) return { ok: false, error: refusal(code, mistakes, label) };
     return this.emit(program, file, framed, written, names);
   }
@@ -73,16 +76,15 @@ export class Service implements Compiler {
     written: ts.SourceFile,
     names: CellNames,
   ): CompiledCell {
-    const own = new Set(
-      [...names.values, ...names.imports.map(({ name }) => name)].map(runtimeName),
-    );
+    const made = [...names.values].filter((name) => !names.ambient.has(name));
+    const own = new Set([...made, ...names.imports.map(({ name }) => name)].map(runtimeName));
     const output: Record<string, string> = {};
     const write = (path: string, text: string) => {
       output[path.slice(path.indexOf('.', path.lastIndexOf('[cell]')))] = text;
     };
     const transformers: ts.CustomTransformers = {
       before: [instrumentCell(program.getTypeChecker(), span.from, span.to)],
-      after: [toRepl(own, span.from)],
+      after: [toRepl(own, span.from, span.to)],
     };
     emitForced(program, file, write, transformers);
     this.tokens += 1;
@@ -178,15 +180,10 @@ export class Service implements Compiler {
     const before = [...noCheck, ...this.declarations.preamble(words, names)];
     if (isObject) before.push('(');
     const head = before.map((line) => `${line}\n`).join('');
-    const exported = [...names.values, ...names.types, ...names.imports.map(({ name }) => name)];
-    const atEnd = [...names.open].map(
-      (name) => `export declare let ${AT_END}${name}: typeof ${name};`,
-    );
-    const tail = [
-      isObject ? ')' : '',
-      ...atEnd,
-      `export { ${[...new Set(exported)].join(', ')} };`,
-    ];
+    const declared = [...names.values, ...names.types, ...names.imports.map(({ name }) => name)];
+    const exported = new Set(declared.filter((name) => !names.exported.has(name)));
+    const atEnd = [...names.open].map((name) => `export let ${AT_END}${name} = ${name};`);
+    const tail = [isObject ? ')' : '', ...atEnd, `export { ${[...exported].join(', ')} };`];
     return {
       text: `${head}${code}\n${tail.join('\n')}`,
       start: head.length,

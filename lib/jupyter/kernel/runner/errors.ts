@@ -8,11 +8,22 @@ import { placesOfError } from './stack';
 const MESSAGE_LIMIT = 20_000;
 const CAUSES_LIMIT = 5;
 
+/** What was thrown last without being an error, which would know where it comes from. */
+let lastThrown: { value: unknown; at: Error } | undefined;
+
+/** Stands before what a cell throws. */
+export function noteThrown<T>(value: T): T {
+  lastThrown = types.isNativeError(value) ? undefined : { value, at: new Error() };
+  return value;
+}
+
 /** An exception as a front end shows it: name, message, the cell's own lines, the way there. */
-export function describe(thrown: unknown, at?: Place): Failure {
+export function describe(thrown: unknown): Failure {
+  const isNoted = lastThrown !== undefined && Object.is(lastThrown.value, thrown);
+  const at = isNoted ? placesOfError(lastThrown?.at)[0] : undefined;
   try {
     return types.isNativeError(thrown) || thrown instanceof Error
-      ? describeError(thrown, at)
+      ? describeError(thrown)
       : describeValue(thrown, at);
   } catch (error) {
     const evalue = `the thrown value cannot be shown: ${messageOf(error)}`;
@@ -28,10 +39,10 @@ function messageOf(error: unknown): string {
   }
 }
 
-function describeError(error: Error, at?: Place): Failure {
+function describeError(error: Error): Failure {
   const ename = nameOf(error);
   const evalue = cut(String(error.message ?? ''));
-  return { ename, evalue, traceback: [...traceback(error, at), ...causes(error)] };
+  return { ename, evalue, traceback: [...traceback(error), ...causes(error)] };
 }
 
 function nameOf(error: Error): string {
@@ -40,9 +51,8 @@ function nameOf(error: Error): string {
 }
 
 /** One error: head, code frame, frames, what else it carries. */
-function traceback(error: Error, at?: Place): string[] {
-  const places = placesOfError(error);
-  const place = places[0] ?? at;
+function traceback(error: Error): string[] {
+  const [place] = placesOfError(error);
   const { stack } = error;
   const frames = typeof stack === 'string' ? stack.split('\n').filter(isFrame) : [];
   const head = cut(String(error.message ?? ''));

@@ -4,10 +4,7 @@ import { resetCurrent } from './runs';
 
 /** What `Runtime.evaluate` came to. */
 export type Outcome =
-  | { kind: 'value' }
-  /** `line` and `column` count from 0, in the JavaScript; -1 if unknown. */
-  | { kind: 'thrown'; value: unknown; line: number; column: number; compiling: boolean }
-  | { kind: 'terminated' };
+  { kind: 'value' } | { kind: 'thrown'; value: unknown } | { kind: 'terminated' };
 
 interface RemoteObject {
   objectId?: string;
@@ -17,13 +14,7 @@ interface RemoteObject {
 
 interface EvaluateResult {
   result: RemoteObject;
-  exceptionDetails?: {
-    exception?: RemoteObject;
-    lineNumber: number;
-    columnNumber: number;
-    scriptId?: string;
-    text: string;
-  };
+  exceptionDetails?: { exception?: RemoteObject };
 }
 
 const GROUP = 'cells';
@@ -85,10 +76,7 @@ export class Evaluator {
       if (error !== null || value === undefined) done({ kind: 'terminated' });
       else if (details === undefined) done({ kind: 'value' });
       else {
-        const thrown = this.valueOf(details.exception ?? {});
-        const compiling = details.text === 'Uncaught' && details.scriptId === undefined;
-        const { lineNumber: line, columnNumber: column } = details;
-        done({ kind: 'thrown', value: thrown, line, column, compiling });
+        done({ kind: 'thrown', value: this.valueOf(details.exception ?? {}) });
       }
       this.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
     });

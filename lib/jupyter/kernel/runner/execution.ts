@@ -1,13 +1,13 @@
 import { openComms } from '../api/comms';
 import { report } from './bridge';
-import { describe } from './errors';
+import { describe, noteThrown } from './errors';
 import type { Evaluator, Outcome } from './evaluator';
 import { present } from './format';
 import { importModule, metaOf } from './modules';
 import type { Bundle, Ended, ExecuteOrder } from './protocol';
 import type { Run } from './runs';
 import { beginRun, currentRun, killBackground, killRun, resetCurrent, within } from './runs';
-import { addScript, placeOf } from './stack';
+import { addScript } from './stack';
 
 const NOTHING = Symbol('no result');
 /** Node's own, before the cells' timers. */
@@ -27,6 +27,7 @@ export const hooks = {
   meta: {},
   metaOf,
   import: importModule,
+  thrown: noteThrown,
   /** Stands behind every `await`: a cell that was interrupted does not go on. */
   check<T>(value: T): T {
     if (currentRun()?.dead) throw new Interrupted('the cell was interrupted');
@@ -47,16 +48,17 @@ export function execute(evaluator: Evaluator, order: ExecuteOrder): void {
   hooks.reached = 0;
   within(run, () => {
     evaluator.evaluate(`${order.code}\n//# sourceURL=${url}`, (outcome) => {
-      within(run, () => conclude(evaluator, run, url, outcome));
+      within(run, () => conclude(evaluator, run, outcome));
     });
   });
 }
 
 /** Turns the outcome into a report; showing a result may itself run the cell's code. */
-function conclude(evaluator: Evaluator, run: Run, url: string, outcome: Outcome): void {
+function conclude(evaluator: Evaluator, run: Run, outcome: Outcome): void {
   if (run.done) return;
   if (outcome.kind === 'terminated') return end(run, { status: 'interrupted' });
-  if (outcome.kind === 'thrown') return end(run, failed(url, outcome));
+  if (outcome.kind === 'thrown')
+    return end(run, { status: 'error', error: describe(outcome.value) });
   const { result } = hooks;
   hooks.result = NOTHING;
   if (result === NOTHING || result === undefined) return end(run, { status: 'ok' });
@@ -76,12 +78,6 @@ function conclude(evaluator: Evaluator, run: Run, url: string, outcome: Outcome)
     (bundle) => end(run, { status: 'ok', result: bundle }),
     (thrown: unknown) => end(run, { status: 'error', error: describe(thrown) }),
   );
-}
-
-function failed(url: string, outcome: Extract<Outcome, { kind: 'thrown' }>): Ended {
-  const { value, line, column } = outcome;
-  const place = line < 0 ? undefined : placeOf(url, line + 1, column + 1);
-  return { status: 'error', error: describe(value, place) };
 }
 
 /** One turn later: what the cell threw in a promise nobody waits for is known by then. */

@@ -1,5 +1,5 @@
 import { inspect, types } from 'node:util';
-import { DISPLAY } from '../api/symbol';
+import { DISPLAY, MIME_BUNDLE } from '../api/symbol';
 import type { Bundle } from './protocol';
 
 /** Longer texts are cut, with their size named. */
@@ -33,7 +33,8 @@ function displayMethod(value: unknown): ((this: unknown) => unknown) | undefined
     return undefined;
   // A proxy's traps are the cell's code: asking one may do anything.
   if (types.isProxy(value)) return undefined;
-  const method = (value as Record<symbol, unknown>)[DISPLAY];
+  const methods = value as Record<symbol, unknown>;
+  const method = methods[DISPLAY] ?? methods[MIME_BUNDLE];
   return typeof method === 'function' ? (method as () => unknown) : undefined;
 }
 

@@ -14,6 +14,7 @@ import { followPromises } from './runs';
 import { mapStacks } from './stack';
 import { ownTimers } from './timers';
 import { catchUncaught } from './uncaught';
+import { ownShow } from '../api/display';
 import { ownPrompt } from '../api/input';
 
 function obey(evaluator: Evaluator, order: Order): void {
@@ -41,6 +42,7 @@ ownConsole();
 ownModules();
 ownTimers(evaluator);
 ownPrompt();
+ownShow();
 hooks.meta = cellGlobals();
 followPromises();
 void prepareImports();
