@@ -13,7 +13,7 @@ import {
   EFER_NXE,
 } from './registers';
 import { errorCodeOf, fastTable, pkeyDenies, type Rights, rightsAllow } from './rights';
-import { Tlb, type TlbConfig } from './tlb';
+import { memoSlot, Tlb, type TlbConfig } from './tlb';
 import { TLB_D } from './tlb-array';
 import { TableWalker } from './table-walker';
 
@@ -102,7 +102,7 @@ export class Mmu extends TableWalker {
     // The entry of the set used last, if it grants the access: the common case, kept short.
     // No canonical check is needed: what is not canonical is never in the TLB.
     const { words, words64, memo, times, clock } = this.tlb;
-    const e = memo[(lo >>> 12) & 1023];
+    const e = memo[memoSlot(lo)];
     const inPage = words[e + 4];
     if (words[e + 1] === hi && words[e] === ((lo & ~inPage) | this.pcid)) {
       const frame = words[e + 2];
@@ -136,7 +136,11 @@ export class Mmu extends TableWalker {
     if (e < 0) return this.walkAndFill(va, lo, hi, access, mode);
     const frame = tlb.words[e + 2];
     const inPage = tlb.words[e + 4];
-    if (!this.allowed(frame, access, mode)) return this.denied(lo, hi, access, mode, frame);
+    if (!this.allowed(frame, access, mode)) {
+      // The fault also drops the entry, which may be stale. SDM vol. 3, 4.10.4.1.
+      tlb.invalidate(lo, hi, pcid, true);
+      return this.denied(lo, hi, access, mode, frame);
+    }
     if (access === WRITE && !(frame & TLB_D)) {
       // D is set in memory, so the tables are walked anew: here a stale entry comes to light.
       tlb.drop(lo, hi, pcid, true);
@@ -181,7 +185,6 @@ export class Mmu extends TableWalker {
     return this.pageFault(lo, hi, access, code, key ? 'protection-key' : 'protection');
   }
 
-  /** A page fault also drops what the TLB holds for the address. SDM vol. 3, 4.10.4.1. */
   private pageFault(
     lo: number,
     hi: number,
@@ -189,7 +192,6 @@ export class Mmu extends TableWalker {
     code: number,
     reason: Fault['reason'],
   ): boolean {
-    this.tlb.invalidate(lo, hi, this.pcid, true);
     this.fault = pageFault(join(lo, hi), code, ACCESS_NAMES[access], reason);
     return false;
   }

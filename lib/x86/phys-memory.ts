@@ -40,7 +40,10 @@ export class PhysMemory implements TableSource {
   private readonly chunks: Int32Array[];
   /** Per page, 1: already saved since the checkpoint. */
   private dirty: Uint8Array | null = null;
+  /** Pages as they were at the checkpoint, kept over rollbacks: null for one that nothing had touched. */
   private readonly saved: Map<number, Int32Array | null> = new Map();
+  /** The pages written since the checkpoint or the last rollback. */
+  private readonly written: number[] = [];
 
   /** @throws RangeError unless `bytes` is a multiple of 4096, from 4096 to 2^42 (4 TiB) */
   constructor(bytes: number) {
@@ -151,26 +154,28 @@ export class PhysMemory implements TableSource {
   /** From here on pages are saved before their first write. A second checkpoint replaces the first. */
   checkpoint(): void {
     if (this.dirty === null) this.dirty = new Uint8Array(this.pages);
-    for (const pfn of this.saved.keys()) this.dirty[pfn] = 0;
+    for (const pfn of this.written) this.dirty[pfn] = 0;
+    this.written.length = 0;
     this.saved.clear();
   }
 
   /** Puts every page written since the checkpoint back; may be repeated. Cost: the pages written. */
   rollback(): void {
     const dirty = this.tracked();
-    for (const [pfn, words] of this.saved) {
+    for (const pfn of this.written) {
+      const words = this.saved.get(pfn);
       const page = this.pageWords(pfn);
       if (words) page.set(words);
       else page.fill(0);
       dirty[pfn] = 0;
     }
-    this.saved.clear();
+    this.written.length = 0;
   }
 
   /** The pages written since the checkpoint, ascending. A write counts even if it changed nothing. */
   dirtyPfns(): number[] {
     this.tracked();
-    return [...this.saved.keys()].sort((a, b) => a - b);
+    return [...this.written].sort((a, b) => a - b);
   }
 
   /** A copy of the page `pfn` as it was at the checkpoint. */
@@ -178,7 +183,7 @@ export class PhysMemory implements TableSource {
     this.tracked();
     const words = this.saved.get(pfn);
     if (words === null) return new Uint8Array(PAGE_SIZE);
-    if (words) return new Uint8Array(words.slice().buffer);
+    if (words) return new Uint8Array(words.buffer).slice();
     return this.readBytes(BigInt(pfn) * BigInt(PAGE_SIZE), PAGE_SIZE);
   }
 
@@ -287,6 +292,8 @@ export class PhysMemory implements TableSource {
     const dirty = this.dirty;
     if (dirty === null || dirty[pfn] !== 0) return;
     dirty[pfn] = 1;
+    this.written.push(pfn);
+    if (this.saved.has(pfn)) return;
     const untouched = this.flat === null && this.chunks[Math.floor(pfn / 256)] === ZEROS;
     this.saved.set(pfn, untouched ? null : this.pageWords(pfn).slice());
   }

@@ -11,7 +11,7 @@ export interface SystemOptions {
   levels?: Levels;
   /** Bits of a physical address, 32 to 52; 46 unless given. */
   maxphyaddr?: number;
-  /** Sets and ways; Skylake's first-level data TLB unless given. */
+  /** Sets and ways; as many as Skylake's second level unless given. */
   tlb?: TlbConfig;
   /** CR4.SMEP; true unless given. */
   smep?: boolean;

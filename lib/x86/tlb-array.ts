@@ -61,6 +61,8 @@ export class TlbArray {
   private readonly words: Int32Array;
   private readonly times: Float64Array;
   private readonly clock: Float64Array;
+  /** Entries it holds: an empty array need not be searched. */
+  private live = 0;
 
   /** @param start its first word in the store */
   constructor(
@@ -88,6 +90,7 @@ export class TlbArray {
 
   /** The first word of the entry that translates this address, or -1. */
   find(lo: number, hi: number, pcid: number): number {
+    if (this.live === 0) return -1;
     const { words } = this;
     const key = (lo & this.mask) | pcid;
     const first = this.firstOf(lo, hi);
@@ -113,37 +116,46 @@ export class TlbArray {
     return victim;
   }
 
-  isFree(e: number): boolean {
-    return this.words[e + 1] === FREE;
-  }
-
-  /** Writes an entry at a place that `victim` gave. */
-  fill(e: number, lo: number, hi: number, pcid: number, paLo: number, paHi: number, bits: number) {
+  /** Writes an entry at a place that `victim` gave; true if another one had to go. */
+  fill(
+    e: number,
+    lo: number,
+    hi: number,
+    pcid: number,
+    paLo: number,
+    paHi: number,
+    bits: number,
+  ): boolean {
     const { words } = this;
+    const evicted = words[e + 1] !== FREE;
+    if (!evicted) this.live++;
     words[e] = (lo & this.mask) | pcid;
     words[e + 1] = hi;
     words[e + 2] = (paLo & this.mask) | bits;
     words[e + 3] = paHi;
     this.times[(e >> 1) + 3] = ++this.clock[0];
+    return evicted;
   }
 
   /** Drops what translates this address for `pcid`, and a global entry if `globals`. */
   invalidate(lo: number, hi: number, pcid: number, globals: boolean): void {
+    if (this.live === 0) return;
     const { words } = this;
     const first = this.firstOf(lo, hi);
     for (let e = first; e < first + this.ways * STRIDE; e += STRIDE) {
       if (words[e + 1] !== hi || ((words[e] ^ lo) & this.mask) !== 0) continue;
       const global = (words[e + 2] & TLB_G) !== 0;
-      if (global ? globals : (words[e] & 0xfff) === pcid) words[e + 1] = FREE;
+      if (global ? globals : (words[e] & 0xfff) === pcid) this.free(e);
     }
   }
 
   /** Drops all entries of `pcid` (of every PCID if it is -1); global ones only if `globals`. */
   flush(pcid: number, globals: boolean): void {
-    const { words } = this;
-    for (let e = this.start; e < this.end; e += STRIDE) {
+    if (this.live === 0) return;
+    const { words, end } = this;
+    for (let e = this.start; e < end; e += STRIDE) {
       if (words[e + 2] & TLB_G ? globals : pcid === -1 || (words[e] & 0xfff) === pcid) {
-        words[e + 1] = FREE;
+        this.free(e);
       }
     }
   }
@@ -153,7 +165,7 @@ export class TlbArray {
     const { words } = this;
     const out: TlbEntry[] = [];
     for (let e = this.start; e < this.end; e += STRIDE) {
-      if (this.isFree(e)) continue;
+      if (words[e + 1] === FREE) continue;
       out.push({
         pageLo: words[e] & this.mask,
         pageHi: words[e + 1],
@@ -164,6 +176,12 @@ export class TlbArray {
       });
     }
     return out;
+  }
+
+  private free(e: number): void {
+    if (this.words[e + 1] === FREE) return;
+    this.words[e + 1] = FREE;
+    this.live--;
   }
 
   private firstOf(lo: number, hi: number): number {

@@ -49,7 +49,7 @@ export interface TlbCounters {
   /** Page walks: misses, and writes through an entry whose dirty bit was not set. */
   readonly walks: number;
   readonly evictions: number;
-  /** Single addresses invalidated: INVLPG, INVPCID type 0, page faults. */
+  /** Single addresses invalidated: INVLPG, INVPCID type 0, a fault on a TLB hit. */
   readonly invalidations: number;
   /** Flushes of a PCID or of everything. */
   readonly flushes: number;
@@ -73,8 +73,20 @@ export class TlbLine {
   }
 }
 
-/** Entries found fast: a memo by page number, which says where to look first. */
+const MISSES = 0;
+const WALKS = 1;
+const EVICTIONS = 2;
+const INVALIDATIONS = 3;
+const FLUSHES = 4;
+const FILLS = 5;
+
+/** Slots of the memo. */
 const MEMO = 1024;
+
+/** Where the memo keeps an address: by page number, mixed so that large pages spread too. */
+export function memoSlot(lo: number): number {
+  return ((lo >>> 12) ^ (lo >>> 21)) & (MEMO - 1);
+}
 
 export class Tlb implements TlbStore {
   readonly small: TlbArray;
@@ -85,16 +97,14 @@ export class Tlb implements TlbStore {
   readonly times: Float64Array;
   readonly clock: Float64Array = new Float64Array(1);
   /**
-   * Per (page number mod 1024) the word of an entry that may translate it. Only a shortcut:
+   * Per {@link memoSlot} the word of an entry that may translate it. Only a shortcut:
    * whoever follows it compares the entry's page, so it may be out of date.
    */
   readonly memo: Int32Array = new Int32Array(MEMO);
-  private counts = zeroCounters();
-  /** The clock ticks at each hit and each fill, so that hits need no counter of their own. */
-  private fills = 0;
+  private readonly counts: Float64Array = new Float64Array(6);
   private clockAtReset = 0;
 
-  constructor(config: TlbConfig = TLB_SKYLAKE_L1D) {
+  constructor(config: TlbConfig = TLB_SKYLAKE_L2) {
     const small = wordsOf(config.small);
     const large = wordsOf(config.large);
     this.words = new Int32Array(small + large + wordsOf(config.huge));
@@ -111,11 +121,11 @@ export class Tlb implements TlbStore {
     if (e < 0) e = this.large.find(lo, hi, pcid);
     if (e < 0) e = this.huge.find(lo, hi, pcid);
     if (e < 0) {
-      this.counts.misses++;
+      this.counts[MISSES]++;
       return e;
     }
     this.times[(e >> 1) + 3] = ++this.clock[0];
-    this.memo[(lo >>> 12) & (MEMO - 1)] = e;
+    this.memo[memoSlot(lo)] = e;
     return e;
   }
 
@@ -131,19 +141,18 @@ export class Tlb implements TlbStore {
   ): void {
     const array = level === 1 ? this.small : level === 2 ? this.large : this.huge;
     const e = array.victim(lo, hi);
-    if (!array.isFree(e)) this.counts.evictions++;
-    array.fill(e, lo, hi, pcid, paLo, paHi, bits);
-    this.fills++;
-    this.memo[(lo >>> 12) & (MEMO - 1)] = e;
+    if (array.fill(e, lo, hi, pcid, paLo, paHi, bits)) this.counts[EVICTIONS]++;
+    this.counts[FILLS]++;
+    this.memo[memoSlot(lo)] = e;
   }
 
   noteWalk(): void {
-    this.counts.walks++;
+    this.counts[WALKS]++;
   }
 
-  /** INVLPG, INVPCID type 0, a page fault: drops every size that translates this address. */
+  /** INVLPG, INVPCID type 0, a fault: drops every size that translates this address. */
   invalidate(lo: number, hi: number, pcid: number, globals: boolean): void {
-    this.counts.invalidations++;
+    this.counts[INVALIDATIONS]++;
     this.drop(lo, hi, pcid, globals);
   }
 
@@ -156,19 +165,27 @@ export class Tlb implements TlbStore {
 
   /** Drops all of `pcid` (-1: of every PCID); global entries only if `globals`. */
   flush(pcid: number, globals: boolean): void {
-    this.counts.flushes++;
+    this.counts[FLUSHES]++;
     this.small.flush(pcid, globals);
     this.large.flush(pcid, globals);
     this.huge.flush(pcid, globals);
   }
 
   get counters(): TlbCounters {
-    return { hits: this.clock[0] - this.clockAtReset - this.fills, ...this.counts };
+    const { counts } = this;
+    return {
+      // The clock ticks at each hit and each fill, so that hits need no counter of their own.
+      hits: this.clock[0] - this.clockAtReset - counts[FILLS],
+      misses: counts[MISSES],
+      walks: counts[WALKS],
+      evictions: counts[EVICTIONS],
+      invalidations: counts[INVALIDATIONS],
+      flushes: counts[FLUSHES],
+    };
   }
 
   resetCounters(): void {
-    this.counts = zeroCounters();
-    this.fills = 0;
+    this.counts.fill(0);
     this.clockAtReset = this.clock[0];
   }
 
@@ -186,8 +203,4 @@ export class Tlb implements TlbStore {
       })
       .sort((a, b) => (a.va < b.va ? -1 : a.va > b.va ? 1 : a.pageSize - b.pageSize));
   }
-}
-
-function zeroCounters(): Omit<{ -readonly [K in keyof TlbCounters]: number }, 'hits'> {
-  return { misses: 0, walks: 0, evictions: 0, invalidations: 0, flushes: 0 };
 }

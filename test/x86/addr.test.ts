@@ -12,7 +12,7 @@ import {
   tableIndex,
 } from '../../lib/x86/addr';
 import { join, scratch32, scratch64 } from '../../lib/x86/halves';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 
 const any64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const levels = fc.constantFrom<4 | 5>(4, 5);

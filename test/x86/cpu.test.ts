@@ -5,7 +5,7 @@ import { isFault } from '../../lib/x86/fault';
 import { PageTable } from '../../lib/x86/page-table';
 import { PhysMemory } from '../../lib/x86/phys-memory';
 import { CR4_PCIDE, RFLAGS_AC } from '../../lib/x86/registers';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 import { DIRECT, frames, HANDLERS, STACK, STACK_END, TestMachine } from './machine';
 
 const HOLE = 1n << 47n;

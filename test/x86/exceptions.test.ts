@@ -6,7 +6,7 @@ import { type Fault, isFault, makeFault, pageFault } from '../../lib/x86/fault';
 import { writeDescriptor } from '../../lib/x86/gdt';
 import { writeGate } from '../../lib/x86/idt';
 import { RFLAGS_IF, RFLAGS_RF } from '../../lib/x86/registers';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 import {
   DIRECT,
   HANDLERS,

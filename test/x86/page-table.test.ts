@@ -6,7 +6,7 @@ import { type MapError, type MapOptions, PageTable } from '../../lib/x86/page-ta
 import { PhysMemory } from '../../lib/x86/phys-memory';
 import type { TlbFlush } from '../../lib/x86/tlb-flush';
 import { walk } from '../../lib/x86/walk';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 import { DIRECT, frames, HANDLERS, STACK, TestMachine } from './machine';
 
 const K = 4096;

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { PhysMemory } from '../../lib/x86/phys-memory';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 
 /** The part of memory that the operations touch, so that a plain array can model it. */
 const WINDOW = 5 * 4096;

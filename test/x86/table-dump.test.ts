@@ -21,7 +21,7 @@ import {
 } from '../../lib/x86/pte';
 import { parseDumpIndex, TableDump } from '../../lib/x86/table-dump';
 import { walk } from '../../lib/x86/walk';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 import { oracleTranslate } from './oracle';
 import { DUMPS, recordedLines, recordedPairs } from './recorded';
 

@@ -7,7 +7,7 @@ import { type MapOptions, PageTable } from '../../lib/x86/page-table';
 import { PhysMemory } from '../../lib/x86/phys-memory';
 import { CR0_WP, CR4_PGE, CR4_SMAP, CR4_SMEP, RFLAGS_AC } from '../../lib/x86/registers';
 import type { TlbFlush } from '../../lib/x86/tlb-flush';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 import { frames, STACK, TestMachine } from './machine';
 import { oracleTranslate, type OracleAccess } from './oracle';
 

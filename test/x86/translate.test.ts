@@ -7,7 +7,7 @@ import { PhysMemory } from '../../lib/x86/phys-memory';
 import { walk } from '../../lib/x86/walk';
 import { oracleTranslate, type OracleAccess, type OracleMode } from './oracle';
 import { RandomTables } from './random-tables';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 
 const ACCESS = { read: READ, write: WRITE, execute: EXECUTE };
 const MODE = { supervisor: SUPERVISOR, user: USER, implicit: IMPLICIT };

@@ -9,7 +9,7 @@ import { main } from '../../lib/cli';
 import { parseAddresses } from '../../lib/commands/addresses';
 import { Random } from '../../lib/random';
 import { hex } from '../../lib/x86/addr';
-import { effort } from './effort';
+import { effort } from '../support/effort';
 import { writeGeneratedDump } from './generated-dump';
 import { oracleTranslate } from './oracle';
 import { DUMPS, recordedPairs } from './recorded';

@@ -1,0 +1,15 @@
+/** `npm run bench`: every benchmark, each figure with the machine it was taken on. */
+import { benchMemory } from './memory';
+import { machine, PROCESSES } from './processes';
+import { benchTranslate } from './translate';
+
+const BENCHES: readonly (readonly [string, () => void])[] = [
+  [`Translation (median of ${PROCESSES} processes)`, benchTranslate],
+  ['Physical memory (median in one process)', benchMemory],
+];
+
+console.log(machine());
+for (const [title, run] of BENCHES) {
+  console.log(`\n${title}`);
+  run();
+}
