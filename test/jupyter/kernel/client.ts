@@ -48,7 +48,6 @@ type Answer = string | ((prompt: string, password: boolean) => string);
 
 /** A plain text without ANSI colours. */
 export function uncoloured(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/\u001b\[[\d;]*m/g, '');
 }
 

@@ -58,6 +58,7 @@ function defaults(): ts.CompilerOptions {
     allowJs: true,
     maxNodeModuleJsDepth: 0,
     allowImportingTsExtensions: true,
+    noUncheckedSideEffectImports: true,
     resolveJsonModule: true,
     esModuleInterop: true,
     skipLibCheck: true,

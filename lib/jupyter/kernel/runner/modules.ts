@@ -154,7 +154,7 @@ const AWAITS = new Set(['ERR_REQUIRE_ASYNC_MODULE', 'ERR_REQUIRE_ESM']);
 async function importNatively(specifier: string): Promise<unknown> {
   const file = specifier.startsWith('file:')
     ? fileURLToPath(specifier)
-    : internals._resolveFilename(specifier, { filename: cellFile, paths: [] } as unknown as Module);
+    : requireFromCell.resolve(specifier);
   return import(pathToFileURL(file).href);
 }
 
