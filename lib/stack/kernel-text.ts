@@ -15,6 +15,10 @@ export interface KernelFunction {
 }
 
 const FUNCTION_ALIGN = 16n;
+/** The top 2 GiB, where the kernel and its modules lie. */
+const TEXT_SPACE = 0xffffffff80000000n;
+
+const low32 = (address: VirtAddr) => Number(address & 0xffffffffn);
 
 /**
  * The functions of the simulated kernel: their addresses, and what happens at the addresses that the
@@ -23,7 +27,8 @@ const FUNCTION_ALIGN = 16n;
 export class KernelText<M> {
   private readonly byName = new Map<string, KernelFunction>();
   private readonly sorted: KernelFunction[] = [];
-  private readonly codeAt = new Map<VirtAddr, Code<M>>();
+  /** By the low 32 bits of the address: all text lies in the top 2 GiB. */
+  private readonly codeAt = new Map<number, Code<M>>();
   private nextText: VirtAddr;
   private nextModule: VirtAddr;
 
@@ -49,12 +54,12 @@ export class KernelText<M> {
   /** Says what happens at `fn` + `offset`, and returns that address. */
   at(fn: KernelFunction, offset: number, code: Code<M>): VirtAddr {
     const address = fn.address + BigInt(offset);
-    this.codeAt.set(address, code);
+    this.codeAt.set(low32(address), code);
     return address;
   }
 
   code(address: VirtAddr): Code<M> | undefined {
-    return this.codeAt.get(address);
+    return address >= TEXT_SPACE ? this.codeAt.get(low32(address)) : undefined;
   }
 
   find(address: VirtAddr): KernelFunction | undefined {

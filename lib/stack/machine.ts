@@ -69,6 +69,7 @@ export class Machine {
   /** Linear address of the CPU's per-CPU area, what GS points to. */
   readonly perCpu: VirtAddr;
   readonly tasks: Task[] = [];
+  private readonly byTaskStruct = new Map<VirtAddr, Task>();
   readonly runQueue: Task[] = [];
   /** What the kernel printed, without time stamps. */
   readonly console: string[] = [];
@@ -178,9 +179,10 @@ export class Machine {
     for (const cache of this.caches.values()) cache.restore();
     this.cpu.restore(saved.cpu);
     this.tasks.length = 0;
+    this.byTaskStruct.clear();
     for (const { task, state } of saved.tasks) {
       task.state = state;
-      this.tasks.push(task);
+      this.addTask(task);
     }
     this.runQueue.splice(0, Infinity, ...saved.runQueue);
     this.cachedStacks.splice(0, Infinity, ...saved.cachedStacks);
@@ -244,10 +246,23 @@ export class Machine {
     throw FAULTED;
   }
 
+  /** Puts a new task into the books. */
+  addTask(task: Task): void {
+    this.tasks.push(task);
+    this.byTaskStruct.set(task.taskStruct, task);
+  }
+
   /** Takes a task out of the books once its task_struct is freed. */
   forget(task: Task): void {
     const at = this.tasks.indexOf(task);
-    if (at >= 0) this.tasks.splice(at, 1);
+    if (at < 0) return;
+    this.tasks.splice(at, 1);
+    this.byTaskStruct.delete(task.taskStruct);
+  }
+
+  /** The books' entry for a task_struct; undefined for any other address. */
+  taskAt(taskStruct: VirtAddr): Task | undefined {
+    return this.byTaskStruct.get(taskStruct);
   }
 
   // The accesses of kernel code: each leaves the code that made it when it faults.

@@ -202,7 +202,7 @@ export function defineProbe({ text }: Machine): void {
   text.at(wakeFunction, 0, (m) => {
     const entry = m.cpu.gpr.rdi;
     unlink(m, entry);
-    const task = m.tasks.find(({ taskStruct }) => taskStruct === m.cpu.gpr.rsi);
+    const task = m.taskAt(m.cpu.gpr.rsi);
     if (task) wakeUpProcess(m, task);
     m.ret();
   });

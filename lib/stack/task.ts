@@ -58,7 +58,7 @@ export function createTask(m: Machine, { kind, comm, entry, argument }: NewTask)
   }
   writeStackEnd(m, task);
   m.store64(taskStruct + TASK.THREAD_SP, forkFrame(m, task, entry, argument));
-  m.tasks.push(task);
+  m.addTask(task);
   return task;
 }
 
@@ -98,7 +98,7 @@ export function createIdleTask(m: Machine): Task {
     pages: [],
     state: 'runnable',
   };
-  m.tasks.push(task);
+  m.addTask(task);
   writeTaskStruct(m, task);
   writeStackEnd(m, task);
   m.store64(m.perCpu + PER_CPU.CURRENT_TASK, taskStruct);
@@ -147,6 +147,5 @@ export function currentTaskStruct(machine: Machine): VirtAddr {
 
 /** The books' entry for `current`; undefined when the per-CPU pointer is damaged. */
 export function currentTask(machine: Machine): Task | undefined {
-  const address = currentTaskStruct(machine);
-  return machine.tasks.find((task) => task.taskStruct === address);
+  return machine.taskAt(currentTaskStruct(machine));
 }
