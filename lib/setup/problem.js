@@ -31,7 +31,7 @@ const KNOWN = [
       `the disk that holds ${root} is full: the set-up takes about 1 GB; make room`,
   },
   {
-    pattern: /ensurepip is not available|No module named '?(ensurepip|venv)/i,
+    pattern: /ensurepip is not\s+available|No module named '?(ensurepip|venv)/i,
     say: () =>
       "this Python lacks its venv part: install it (Debian, Ubuntu: 'sudo apt install python3-venv')",
   },

@@ -26,7 +26,7 @@ async function test(args) {
       total[ok ? 'passed' : 'failed'] += 1;
     }
   }
-  const counts = await mocha(project, args);
+  const counts = await mocha(project, args.length > 0 ? args : ['test/**/*.test.ts']);
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
