@@ -1,0 +1,149 @@
+import { TrialRunner } from '../stack/trial';
+import { wilson, type Interval } from './proportion';
+import {
+  ENDINGS,
+  recordedConfig,
+  recordedMode,
+  type Ending,
+  type RecordedKernel,
+  type RecordedRun,
+} from './recorded-runs';
+
+export type Shares = Readonly<Record<Ending, number>>;
+
+/** One kernel and kind of overrun: real runs beside simulated ones with the same pages below. */
+export interface AgreementRow {
+  readonly kernel: RecordedKernel;
+  readonly mode: string;
+  readonly runs: number;
+  readonly real: Shares;
+  /** 95 % intervals of the real shares. */
+  readonly interval: Readonly<Record<Ending, Interval>>;
+  /** Mean over the runs of what was simulated with each run's class of page below. */
+  readonly simulated: Shares;
+  /** Whether every simulated share lies in its interval. */
+  readonly agrees: boolean;
+}
+
+export interface Agreement {
+  readonly rows: readonly AgreementRow[];
+  readonly runs: number;
+  readonly trials: number;
+  /** Mean over the runs of −ln of the simulated share of what really happened. */
+  readonly logLoss: number;
+  /** The same for always answering the shares of all recorded runs. */
+  readonly baselineLogLoss: number;
+}
+
+export interface AgreementOptions {
+  /** Trials for each kernel, kind of overrun and class of page below. */
+  readonly seeds: number;
+  /** Machines that the trials are spread over, each with threads, slabs and programs of its own. */
+  readonly populations?: number;
+  readonly seed?: number;
+}
+
+const POPULATIONS = 10;
+
+/**
+ * Simulates recorded overruns with the same kernel, kind of overrun, frame geometry and class of the page
+ * below, and sets the endings side by side. Nothing of the recorded endings enters the simulation.
+ *
+ * @throws RangeError without runs, or for fewer than one seed
+ */
+export function agreement(runs: readonly RecordedRun[], options: AgreementOptions): Agreement {
+  const { seeds, populations = POPULATIONS, seed = 1 } = options;
+  if (runs.length === 0) throw new RangeError('runs: expected at least one recorded run, got none');
+  for (const [name, value] of Object.entries({ seeds, populations })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new RangeError(`${name}: expected a whole number from 1, got ${value}`);
+    }
+  }
+  const simulated = new Map<string, Shares>();
+  const groups = groupBy(runs, ({ kernel, mode, below }) => `${kernel} ${mode} ${below}`);
+  const byKernel = groupBy(
+    [...groups.values()].map(([run]) => run),
+    ({ kernel }) => kernel,
+  );
+  for (const [, kinds] of byKernel) {
+    const counts = new Map(
+      kinds.map((run) => [keyOf(run), { immediate: 0, delayed: 0, silent: 0 }]),
+    );
+    for (let i = 0; i < populations; i++) {
+      // One machine at a time: a populated one takes as much memory as it simulates.
+      const runner = new TrialRunner(recordedConfig(kinds[0].kernel), seed + i);
+      for (const run of kinds) {
+        const mode = recordedMode(run.mode, recordedConfig(run.kernel));
+        if (!runner.has(run.below)) continue;
+        for (let trial = i; trial < seeds; trial += populations) {
+          const { outcome } = runner.run({ ...mode, neighbour: run.below }, seed + trial);
+          counts.get(keyOf(run))![outcome === 'none' ? 'silent' : outcome]++;
+        }
+      }
+    }
+    for (const [key, count] of counts) simulated.set(key, smoothed(count));
+  }
+  const overall = sharesOf(runs);
+  const loss = (predict: (run: RecordedRun) => Shares) =>
+    runs.reduce((sum, run) => sum - Math.log(predict(run)[run.ending]), 0) / runs.length;
+  return {
+    rows: [...groupBy(runs, ({ kernel, mode }) => `${kernel} ${mode}`).values()].map((cell) =>
+      rowOf(cell, simulated),
+    ),
+    runs: runs.length,
+    trials: groups.size * seeds,
+    logLoss: loss((run) => simulated.get(keyOf(run))!),
+    baselineLogLoss: loss(() => overall),
+  };
+}
+
+const keyOf = ({ kernel, mode, below }: RecordedRun) => `${kernel} ${mode} ${below}`;
+
+/** Shares with half a trial added to each ending (Jeffreys), so that what was never seen is not impossible. */
+function smoothed(counts: Readonly<Record<Ending, number>>): Shares {
+  const total = ENDINGS.reduce((sum, ending) => sum + counts[ending] + 0.5, 0);
+  return shares((ending) => (counts[ending] + 0.5) / total);
+}
+
+function sharesOf(runs: readonly RecordedRun[]): Shares {
+  return shares((ending) => runs.filter((run) => run.ending === ending).length / runs.length);
+}
+
+const shares = (of: (ending: Ending) => number): Shares => ({
+  immediate: of('immediate'),
+  delayed: of('delayed'),
+  silent: of('silent'),
+});
+
+function rowOf(cell: readonly RecordedRun[], simulated: ReadonlyMap<string, Shares>): AgreementRow {
+  const [{ kernel, mode }] = cell;
+  const hits = (ending: Ending) => cell.filter((run) => run.ending === ending).length;
+  const mean = (ending: Ending) =>
+    cell.reduce((sum, run) => sum + simulated.get(keyOf(run))![ending], 0) / cell.length;
+  const interval = {
+    immediate: wilson(hits('immediate'), cell.length),
+    delayed: wilson(hits('delayed'), cell.length),
+    silent: wilson(hits('silent'), cell.length),
+  };
+  return {
+    kernel,
+    mode,
+    runs: cell.length,
+    real: sharesOf(cell),
+    interval,
+    simulated: shares(mean),
+    agrees: ENDINGS.every(
+      (ending) => mean(ending) >= interval[ending].low && mean(ending) <= interval[ending].high,
+    ),
+  };
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return groups;
+}
