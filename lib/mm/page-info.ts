@@ -208,6 +208,16 @@ export class PageInfo {
     }
   }
 
+  /** The list link of a page in use is its owner's: vmalloc chains the pages of an area. */
+  linkOf(pfn: number): number {
+    return this.next[pfn];
+  }
+
+  setLink(pfn: number, to: number): void {
+    this.journal.save(this.next, pfn);
+    this.next[pfn] = to;
+  }
+
   /** Cuts an allocated block into single pages, as split_page() does. */
   splitAllocated(pfn: number, order: number): void {
     const { info, journal } = this;

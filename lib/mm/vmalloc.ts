@@ -8,12 +8,15 @@ import type { KernelLayout } from './layout';
 import type { PageAllocator } from './page-allocator';
 import { lazyMaxPages, vmallocRules, type VmallocRules } from './vmalloc-rules';
 import { unpurgedLine, vmallocinfoLine, type VmallocinfoEntry } from './vmallocinfo';
-import { isVmallocFailure, VmStruct, type VmallocFailure, type VmFlag } from './vm-struct';
+import { isVmallocFailure, type VmallocFailure, type VmStruct } from './vm-struct';
+import { VmapAreas, type AreaDetails } from './vmap-areas';
 import { NIL, VmapNodes } from './vmap-nodes';
 import { VmapSpace } from './vmap-space';
 
 const PAGE = 4096;
 const POINTERS_PER_PAGE = PAGE / 8;
+const VMALLOC = ['vmalloc'] as const;
+const VMAP = ['vmap'] as const;
 
 /**
  * The kernel's vmalloc: areas of contiguous addresses over single pages from anywhere. Each area is
@@ -38,8 +41,7 @@ export class Vmalloc {
   private readonly pageAllocator: PageAllocator;
   private readonly cpu: Cpu | null;
   private readonly journal = new Journal();
-  /** By node. */
-  private readonly areas: (VmStruct | null)[] = [];
+  private readonly areas: VmapAreas;
   /** First and last page whose translation may still be in a TLB. */
   private owed: { start: number; end: number } | null = null;
   private saved: ReturnType<Vmalloc['smallState']> | null = null;
@@ -51,7 +53,9 @@ export class Vmalloc {
     this.cpu = config.cpu ?? null;
     this.rules = vmallocRules(config.version);
     this.lazyMaxPages = lazyMaxPages(config.onlineCpus);
-    this.space = new VmapSpace(new VmapNodes(this.journal), this.rules);
+    const nodes = new VmapNodes(this.journal);
+    this.space = new VmapSpace(nodes, this.rules);
+    this.areas = new VmapAreas(nodes, config.pageAllocator.pageInfo, this.journal);
   }
 
   /**
@@ -92,7 +96,15 @@ export class Vmalloc {
       this.dropRange(node);
       return { failure, messages: [message] };
     }
-    return this.enter(node, ['vmalloc'], pfns, options, pointers?.addr ?? null);
+    const pageArray = pointers?.addr ?? null;
+    return this.enter(node, {
+      flags: VMALLOC,
+      caller: options.caller ?? '',
+      guard: options.guard !== false,
+      pages: pfns,
+      vpages: pageArray !== null,
+      pageArray,
+    });
   }
 
   /**
@@ -109,7 +121,8 @@ export class Vmalloc {
       this.dropRange(node);
       return { failure: 'no-page-table', messages: [] };
     }
-    return this.enter(node, ['vmap'], pfns, actual, null);
+    const caller = options.caller ?? '';
+    return this.enter(node, { flags: VMAP, caller, guard, pages: [...pfns] });
   }
 
   /**
@@ -138,7 +151,7 @@ export class Vmalloc {
   /** The area that holds the address, guard page included, or null. */
   findVmArea(va: VirtAddr): VmStruct | null {
     const node = this.space.busy.find(Number(va >> 12n));
-    return node === NIL ? null : this.areas[node];
+    return node === NIL ? null : this.areas.get(node);
   }
 
   isVmallocAddr(va: VirtAddr): boolean {
@@ -148,7 +161,7 @@ export class Vmalloc {
   /** Areas in use, lowest address first. */
   *vmStructs(): Generator<VmStruct> {
     for (const node of this.space.busy) {
-      const area = this.areas[node];
+      const area = this.areas.get(node);
       if (area) yield area;
     }
   }
@@ -158,7 +171,7 @@ export class Vmalloc {
     const { start, end } = this.space.nodes;
     const lines: string[] = [];
     for (const node of this.space.busy) {
-      const area = this.areas[node];
+      const area = this.areas.get(node);
       if (area) lines.push(vmallocinfoLine(area));
       else if (this.rules.lazyListed === 'inline') lines.push(waitingLine(start[node], end[node]));
     }
@@ -191,25 +204,14 @@ export class Vmalloc {
           `load: expected a listing without overlaps, got one at ${entry.addr.toString(16)}`,
         );
       }
-      const { addr, size, flags, pages, physAddr, vpages } = entry;
       if (entry.note === 'unpurged vm_area') {
-        this.setArea(node, null);
         this.space.freeLazily(node);
-        this.lazyPages += size / PAGE;
+        this.lazyPages += entry.size / PAGE;
         continue;
       }
-      const area = new VmStruct(
-        addr,
-        size,
-        flags,
-        entry.caller ?? '',
-        [],
-        true,
-        physAddr,
-        vpages,
-        pages,
-      );
-      this.setArea(node, area);
+      const { flags, pages: nrPages, physAddr, vpages } = entry;
+      const caller = entry.caller ?? '';
+      this.areas.set(node, { flags, caller, guard: true, pages: [], nrPages, physAddr, vpages });
     }
   }
 
@@ -251,35 +253,14 @@ export class Vmalloc {
     return this.space.allocate(request);
   }
 
-  private enter(
-    node: number,
-    flags: readonly VmFlag[],
-    pfns: readonly number[],
-    options: VmallocOptions,
-    pageArray: VirtAddr | null,
-  ): VmStruct {
-    const { start, end } = this.space.nodes;
-    const size = (end[node] - start[node]) * PAGE;
-    const guard = options.guard !== false;
-    const area = new VmStruct(
-      address(start[node]),
-      size,
-      flags,
-      options.caller ?? '',
-      pfns,
-      guard,
-      null,
-      pageArray !== null,
-      pfns.length,
-      pageArray,
-    );
-    this.setArea(node, area);
-    return area;
+  private enter(node: number, details: AreaDetails): VmStruct {
+    this.areas.set(node, details);
+    return this.areas.get(node) as VmStruct;
   }
 
   private remove(addr: VirtAddr, what: string): VmStruct {
     const node = this.space.busy.find(Number(addr >> 12n));
-    const area = node === NIL ? null : this.areas[node];
+    const area = node === NIL ? null : this.areas.get(node);
     if (!area || area.addr !== addr) {
       throw new RangeError(
         `${what}: expected the start of an area, got 0x${addr.toString(16)} (Trying to vfree() nonexistent vm area)`,
@@ -289,7 +270,7 @@ export class Vmalloc {
     for (let i = 0; i < area.pages.length; i++) this.unmapPage(start[node] + i);
     this.owe(start[node], end[node]);
     this.lazyPages += end[node] - start[node];
-    this.setArea(node, null);
+    this.areas.clear(node);
     this.space.freeLazily(node);
     if (this.lazyPages > this.lazyMaxPages) this.drainNow();
     return area;
@@ -341,7 +322,7 @@ export class Vmalloc {
     const { start, end } = this.space.nodes;
     this.owe(start[node], end[node]);
     this.lazyPages += end[node] - start[node];
-    this.setArea(node, null);
+    this.areas.clear(node);
     this.space.freeLazily(node);
   }
 
@@ -358,11 +339,6 @@ export class Vmalloc {
     const end = options.end ?? this.layout.VMALLOC_END;
     const message = this.rules.messages.noAddress(size, start, end);
     return { failure: 'no-address', messages: message ? [message] : [] };
-  }
-
-  private setArea(node: number, area: VmStruct | null): void {
-    this.journal.save(this.areas, node);
-    this.areas[node] = area;
   }
 }
 

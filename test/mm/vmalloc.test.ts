@@ -23,7 +23,7 @@ describe('vmalloc', () => {
     assert.equal(cpu.fillBytes(stack.addr, 16384, 0xa5), null);
     const above = cpu.store8(stack.addr + 16384n, 1);
     assert.ok(isFault(above) && above.reason === 'not-present');
-    assert.equal(vmalloc.findVmArea(stack.addr + 20479n), stack);
+    assert.deepEqual(vmalloc.findVmArea(stack.addr + 20479n), stack);
     assert.equal(vmalloc.findVmArea(stack.addr + 20480n), null);
     for (const pfn of stack.pages) assert.equal(pageAllocator.pageInfo.ownerOf(pfn), 9);
   });
