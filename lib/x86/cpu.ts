@@ -1,12 +1,13 @@
 import { hex, type PhysAddr, type VirtAddr } from './addr';
-import { type Delivery, deliverFault, deliverInterrupt, returnFromHandler } from './exceptions';
+import type { Delivery } from './delivery';
+import { deliverFault, deliverInterrupt, returnFromHandler } from './exceptions';
 import { type Access, type Fault, isFault } from './fault';
 import { MemoryPort, type Segment } from './memory-port';
 import { EXECUTE, IMPLICIT, READ, SUPERVISOR, WRITE } from './mmu';
 import type { PhysMemory } from './phys-memory';
 import { type SystemOptions, SystemRegisters } from './system-registers';
 
-export type { Delivery } from './exceptions';
+export type { Delivery } from './delivery';
 
 /** The general registers but RSP, in the order of their encoding. */
 export const GPR_NAMES = [

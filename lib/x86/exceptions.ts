@@ -1,5 +1,6 @@
-import { isCanonical, type VirtAddr } from './addr';
+import { isCanonical } from './addr';
 import type { Cpu } from './cpu';
+import { type Delivery, HandlerEntered, TripleFault } from './delivery';
 import {
   type Fault,
   type FaultReason,
@@ -18,32 +19,21 @@ import { decodeGate, GATE_SIZE } from './idt';
 import { RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM } from './registers';
 import { stackPointerOffset } from './tss';
 
-/** What became of an exception or interrupt. */
-export type Delivery =
-  | {
-      readonly kind: 'handler';
-      /** Of the handler that runs now: 8 if it became a double fault. */
-      readonly vector: number;
-      /** As pushed; 0 if the vector pushes none. */
-      readonly errorCode: number;
-      /** RIP now. */
-      readonly handler: VirtAddr;
-      /** RSP after the frame. */
-      readonly rsp: VirtAddr;
-      /** The faults on the way, first to last; of an interrupt those of its delivery. */
-      readonly faults: Fault[];
-    }
-  | { readonly kind: 'triple-fault'; readonly faults: Fault[] };
-
 /** What is being delivered. */
 interface Event {
   vector: number;
   errorCode: number;
   /** Pushed with RFLAGS.RF set: the instruction will be restarted. */
   restarts: boolean;
-  /** An interrupt, or an exception met while another event was being delivered. */
-  external: boolean;
+  /** An interrupt is benign whatever its vector, and pushes no error code. */
+  interrupt: boolean;
 }
+
+/**
+ * EXT in the error code of an exception met during a delivery. Only a software INT n would
+ * leave it clear. SDM vol. 3, 6.13.
+ */
+const EXT = 1;
 
 const CONTRIBUTORY: readonly number[] = [0, VECTOR_TS, VECTOR_NP, VECTOR_SS, VECTOR_GP, 21];
 /** Traps and aborts: their frame is pushed with RF as it is. */
@@ -75,7 +65,7 @@ export function deliverFault(cpu: Cpu, fault: Fault): Delivery {
       vector: fault.vector,
       errorCode: fault.errorCode,
       restarts: !NOT_RESTARTING.includes(fault.vector),
-      external: false,
+      interrupt: false,
     },
     [fault],
   );
@@ -83,7 +73,7 @@ export function deliverFault(cpu: Cpu, fault: Fault): Delivery {
 
 /** Delivers an interrupt of the given vector. */
 export function deliverInterrupt(cpu: Cpu, vector: number): Delivery {
-  return deliver(cpu, { vector, errorCode: 0, restarts: false, external: true }, []);
+  return deliver(cpu, { vector, errorCode: 0, restarts: false, interrupt: true }, []);
 }
 
 function deliver(cpu: Cpu, event: Event, faults: Fault[]): Delivery {
@@ -91,26 +81,16 @@ function deliver(cpu: Cpu, event: Event, faults: Fault[]): Delivery {
     const fault = enterHandler(cpu, event);
     if (fault === null) {
       const { vector, errorCode } = event;
-      return { kind: 'handler', vector, errorCode, handler: cpu.rip, rsp: cpu.rsp, faults };
+      return new HandlerEntered(vector, errorCode, cpu.rip, cpu.rsp, faults);
     }
     faults.push(fault);
     if (fault.vector === VECTOR_PF && fault.address !== null) cpu.cr2 = fault.address;
-    switch (
-      event.external && faults.length === 1 ? 'serial' : combine(event.vector, fault.vector)
-    ) {
-      case 'triple-fault':
-        return { kind: 'triple-fault', faults };
-      case 'double-fault':
-        event = { vector: VECTOR_DF, errorCode: 0, restarts: false, external: true };
-        break;
-      case 'serial':
-        event = {
-          vector: fault.vector,
-          errorCode: fault.errorCode,
-          restarts: true,
-          external: true,
-        };
-    }
+    const outcome = event.interrupt ? 'serial' : combine(event.vector, fault.vector);
+    if (outcome === 'triple-fault') return new TripleFault(faults);
+    event =
+      outcome === 'double-fault'
+        ? { vector: VECTOR_DF, errorCode: 0, restarts: false, interrupt: false }
+        : { vector: fault.vector, errorCode: fault.errorCode, restarts: true, interrupt: false };
   }
 }
 
@@ -118,10 +98,9 @@ function deliver(cpu: Cpu, event: Event, faults: Fault[]): Delivery {
  * Through the gate to the handler. SDM vol. 3, 6.12 and 6.14; pseudocode at INT n in vol. 2.
  * The registers change only if everything succeeds; pushes that succeeded stay in memory.
  */
-function enterHandler(cpu: Cpu, { vector, errorCode, restarts, external }: Event): Fault | null {
-  const ext = external ? 1 : 0;
+function enterHandler(cpu: Cpu, { vector, errorCode, restarts, interrupt }: Event): Fault | null {
   const fail = (which: number, reason: FaultReason, code: number): Fault =>
-    makeFault(which, reason, { errorCode: code | ext, access: 'read' });
+    makeFault(which, reason, { errorCode: code | EXT, access: 'read' });
   const inIdt = (vector << 3) | 2;
 
   if (vector * GATE_SIZE + GATE_SIZE - 1 > cpu.idtr.limit) {
@@ -135,7 +114,7 @@ function enterHandler(cpu: Cpu, { vector, errorCode, restarts, external }: Event
   const gate = decodeGate(low, high);
   if (gate === null) return fail(VECTOR_GP, 'bad-gate', inIdt);
   if (!gate.present) return fail(VECTOR_NP, 'gate-not-present', inIdt);
-  const code = codeSegment(cpu, gate.selector, ext);
+  const code = codeSegment(cpu, gate.selector, EXT);
   if (isFault(code)) return code;
   if (code.dpl > cpu.cpl) return fail(VECTOR_GP, 'bad-selector', gate.selector & 0xfffc);
   const cpl = code.conforming ? cpu.cpl : code.dpl;
@@ -151,14 +130,14 @@ function enterHandler(cpu: Cpu, { vector, errorCode, restarts, external }: Event
   rsp &= ~15n;
   const rflags = restarts ? cpu.rflags | RFLAGS_RF : cpu.rflags;
   const frame = [BigInt(cpu.ss), cpu.rsp, rflags, BigInt(cpu.cs), cpu.rip];
-  if (hasErrorCode(vector)) frame.push(BigInt(errorCode));
+  if (hasErrorCode(vector) && !interrupt) frame.push(BigInt(errorCode));
   for (const value of frame) {
     rsp = BigInt.asUintN(64, rsp - 8n);
     const fault = cpu.storeFrame64(rsp, value);
     if (fault !== null) {
       return fault.vector === VECTOR_SS
         ? makeFault(VECTOR_SS, 'non-canonical', {
-            errorCode: ext,
+            errorCode: EXT,
             address: fault.address,
             access: 'write',
           })

@@ -67,7 +67,8 @@ export class MemoryPort {
   loadBytes(va: VirtAddr, n: number, segment: Segment = 'data'): Uint8Array | Fault {
     const out = new Uint8Array(checkLength(n));
     const fault = this.eachPage(va, n, READ, segment, (at, from, count) => {
-      for (let i = 0; i < count; i++) out[from + i] = this.memory.busRead8(at + i);
+      if (at >= this.memory.size) out.fill(0xff, from, from + count);
+      else out.set(this.memory.readBytes(BigInt(at), count), from);
     });
     return fault ?? out;
   }

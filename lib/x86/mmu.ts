@@ -1,5 +1,14 @@
 import type { Levels } from './addr';
-import { type Access, type Fault, makeFault, pageFault, VECTOR_GP, X86_PF_RSVD } from './fault';
+import {
+  type Access,
+  type Fault,
+  makeFault,
+  pageFault,
+  VECTOR_GP,
+  X86_PF_PK,
+  X86_PF_PROT,
+  X86_PF_RSVD,
+} from './fault';
 import { join, scratch32, scratch64 } from './halves';
 import type { PhysMemory } from './phys-memory';
 import {
@@ -27,8 +36,6 @@ export const USER: number = 1;
 export const IMPLICIT: number = 2;
 
 const ACCESS_NAMES: readonly Access[] = ['read', 'write', 'execute'];
-const PF_PROT = 1;
-const PF_PK = 32;
 
 /**
  * Translation as the CPU does it: TLB, walk, rights, accessed and dirty bits, faults.
@@ -92,14 +99,14 @@ export class Mmu extends TableWalker {
   }
 
   /**
-   * Translates one address for one access. True: the physical address is in `pa64` and, as halves, `pa32`.
-   * False: `fault` says why (#PF, or #GP for a non-canonical address).
+   * Translates one address for one access. True: the physical address is in `pa64` and, as
+   * halves, in `pa32`. False: `fault` says why (#PF, or #GP for a non-canonical address).
    */
   translate(va: bigint, access: number, mode: number): boolean {
     scratch64[0] = va;
     const lo = scratch32[0];
     const hi = scratch32[1];
-    // The entry of the set used last, if it grants the access: the common case, kept short.
+    // The entry that the memo names, if it grants the access: the common case, kept short.
     // No canonical check is needed: what is not canonical is never in the TLB.
     const { words, words64, memo, times, clock } = this.tlb;
     const e = memo[memoSlot(lo)];
@@ -181,7 +188,7 @@ export class Mmu extends TableWalker {
 
   private denied(lo: number, hi: number, access: number, mode: number, bits: number): boolean {
     const key = pkeyDenies(this.rights, bits, access, mode);
-    const code = PF_PROT | errorCodeOf(this.rights, access, mode) | (key ? PF_PK : 0);
+    const code = X86_PF_PROT | errorCodeOf(this.rights, access, mode) | (key ? X86_PF_PK : 0);
     return this.pageFault(lo, hi, access, code, key ? 'protection-key' : 'protection');
   }
 

@@ -222,6 +222,10 @@ export class PageTable {
     return ptdump(this.memory, { cr3: this.cr3, levels: this.levels }, markers);
   }
 
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `PageTable ${this.levels} levels, root pfn 0x${this.root.toString(16)}`;
+  }
+
   private newTable(): number | null {
     const pfn = this.allocTable();
     if (pfn !== null) this.memory.clearPage(pfn);

@@ -62,6 +62,3 @@ export function fastTable(r: Rights): Int32Array {
   }
   return table;
 }
-
-/** All three, so that a caller need not know the layout of an entry's bits. */
-export const ALL_RIGHTS: number = TLB_W | TLB_U | TLB_X;

@@ -3,7 +3,7 @@ import { scratch32, scratch64 } from './halves';
 import { Mmu, SUPERVISOR, USER } from './mmu';
 import type { PhysMemory } from './phys-memory';
 import * as R from './registers';
-import type { TlbConfig, TlbCounters } from './tlb';
+import type { Tlb, TlbConfig, TlbCounters } from './tlb';
 
 /** What a CPU can do, and how its control registers start. */
 export interface SystemOptions {
@@ -58,6 +58,10 @@ export class SystemRegisters {
       (options.pke ? R.CR4_PKE : 0);
     this.controls.efer = R.EFER_SCE | R.EFER_LME | R.EFER_LMA | (nxe ? R.EFER_NXE : 0);
     this.applyControls();
+  }
+
+  get tlb(): Tlb {
+    return this.mmu.tlb;
   }
 
   get levels(): Levels {

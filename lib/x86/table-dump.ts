@@ -59,6 +59,10 @@ export class TableDump implements TableSource, TableRoot {
     if (offset === undefined) throw new RangeError(`pfn: expected a table of the dump, got ${pfn}`);
     return this.view.getInt32(offset + 4 * index, true);
   }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `TableDump ${this.levels} levels, cr3 ${hex(this.cr3, 1)}, ${this.offsetOfPfn.size} tables`;
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import type { Delivery } from '../../lib/x86/cpu';
 import { combine } from '../../lib/x86/exceptions';
@@ -59,10 +60,11 @@ describe('combining exceptions', () => {
 
 describe('delivery of an exception', () => {
   it('pushes SS, RSP, RFLAGS with RF, CS, RIP and the error code from RSP & ~15 down', () => {
+    const machine = new TestMachine();
+    const { cpu } = machine;
     fc.assert(
       fc.property(fc.nat(0x3f00), fc.bigInt({ min: 0n, max: (1n << 47n) - 1n }), (down, rip) => {
-        const machine = new TestMachine();
-        const { cpu } = machine;
+        machine.reset();
         const rsp = STACK_END - BigInt(down);
         Object.assign(cpu, { rsp, rip, rflags: 0x246n });
         const delivery = cpu.raise(faultAt(machine, 0x1234n));
@@ -98,10 +100,11 @@ describe('delivery of an exception', () => {
 
   // Measured on real kernels: see the recordings' README, "CR2 in the double-fault case".
   it('leaves in CR2 the first of the six pushes that meets an unmapped page', () => {
+    const machine = new TestMachine();
+    const { cpu } = machine;
     fc.assert(
       fc.property(fc.integer({ min: -0x1000, max: 0x400 }), (offset) => {
-        const machine = new TestMachine();
-        const { cpu } = machine;
+        machine.reset();
         cpu.rsp = STACK + BigInt(offset);
         const delivery = cpu.raise(faultAt(machine, STACK - 0x10n));
         const top = cpu.rsp & ~15n;
@@ -267,6 +270,28 @@ describe('delivery of an exception', () => {
     assert.equal(machine.cpu.load64(machine.cpu.rsp), BigInt(0x21 * 8 + 3));
   });
 
+  it('pushes no error code for an external interrupt, whatever its vector', () => {
+    const machine = new TestMachine();
+    const { cpu } = machine;
+    assert.equal(story(cpu.interrupt(13)), ' -> 13');
+    assert.equal(cpu.rsp, STACK_END - 40n);
+    // Nor does it make a double fault with the page fault on its way: an interrupt is benign.
+    machine.reset();
+    cpu.rsp = STACK;
+    assert.equal(story(cpu.interrupt(14)), '#PF #PF -> 8');
+  });
+
+  it('prints what happened', () => {
+    const machine = new TestMachine();
+    machine.cpu.rsp = STACK;
+    assert.equal(
+      inspect(machine.cpu.raise(faultAt(machine, STACK - 8n))),
+      `#DF delivered: handler 0xffffffff81000080, RSP 0xffff88800000bfd0
+  #PF: supervisor read access at 0xffffc90000003ff8, error_code(0x0000) - not-present page
+  #PF: supervisor write access at 0xffffc90000003ff8, error_code(0x0002) - not-present page`,
+    );
+  });
+
   it('reads the code segment of the handler from the GDT when there is one', () => {
     const GDT_PA = 0xd000n;
     const cases: [string, Parameters<typeof writeDescriptor>[2] | null, string][] = [
@@ -292,6 +317,8 @@ describe('delivery of an exception', () => {
   });
 
   it('never throws, whatever IDT, TSS, GDT and RSP hold, and pushes what it says', () => {
+    const machine = new TestMachine();
+    const { cpu, memory } = machine;
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(0x1fff), fc.nat(255)), { maxLength: 40 }),
@@ -302,8 +329,7 @@ describe('delivery of an exception', () => {
         fc.constantFrom(0, 6, 10, 13, 14),
         fc.boolean(),
         (damage, rsp, vector, user) => {
-          const machine = new TestMachine();
-          const { cpu, memory } = machine;
+          machine.reset();
           for (const [at, byte] of damage) memory.write8(IDT_PA + BigInt(at & 0x10ff), byte);
           cpu.rsp = rsp;
           if (user) cpu.cpl = 3;

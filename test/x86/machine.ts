@@ -1,4 +1,4 @@
-import { Cpu, type CpuOptions } from '../../lib/x86/cpu';
+import { Cpu, type CpuOptions, type CpuState } from '../../lib/x86/cpu';
 import { writeGate } from '../../lib/x86/idt';
 import { PageTable, type PageTableOptions } from '../../lib/x86/page-table';
 import { PhysMemory } from '../../lib/x86/phys-memory';
@@ -28,6 +28,7 @@ export class TestMachine {
   readonly memory: PhysMemory = new PhysMemory(8 << 20);
   readonly tables: PageTable;
   readonly cpu: Cpu;
+  private readonly start: CpuState;
 
   constructor(options: CpuOptions & { gates?: readonly number[]; dfIst?: number } = {}) {
     const { gates = [0, 6, 8, 10, 11, 12, 13, 14, 0x20], dfIst = 1, levels = 4 } = options;
@@ -51,5 +52,13 @@ export class TestMachine {
     this.cpu.tss = DIRECT + TSS_PA;
     this.cpu.rsp = STACK_END;
     this.cpu.rip = HANDLERS + 0x1000n;
+    this.memory.checkpoint();
+    this.start = this.cpu.snapshot();
+  }
+
+  /** Memory and registers as they were at first; mappings made since are gone too. */
+  reset(): void {
+    this.memory.rollback();
+    this.cpu.restore(this.start);
   }
 }
