@@ -92,6 +92,7 @@ function ownTicks(evaluator: Evaluator): void {
     ...rest: unknown[]
   ) => void;
   const waiting: { run: Run; callback: Callback; args: unknown[] }[] = [];
+  let isScheduled = false;
   const drain = () => {
     const ended = evaluator.guard(() => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -105,7 +106,8 @@ function ownTicks(evaluator: Evaluator): void {
       }
     });
     // Broken off: first the interrupt is to be received, then whoever is left gets its turn.
-    if (!ended && waiting.length > 0) later(drain);
+    isScheduled = !ended;
+    if (!ended) later(drain);
   };
   const nextTick = (callback: Callback, ...args: unknown[]) => {
     const run = currentRun();
@@ -114,7 +116,9 @@ function ownTicks(evaluator: Evaluator): void {
       return;
     }
     waiting.push({ run, callback, args });
-    if (waiting.length === 1) original(drain);
+    if (isScheduled) return;
+    isScheduled = true;
+    original(drain);
   };
   process.nextTick = nextTick as typeof process.nextTick;
 }
