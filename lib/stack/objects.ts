@@ -108,7 +108,7 @@ export const OBJECT_TYPES = {
       ...fields('pointer', { i_op: 120, i_sb: 128, i_mapping: 136 }),
       ...fields('rwsem', { i_rwsem: 240 }),
       ...fields('refcount', { i_count: 392 }),
-      ...fields('pointer', { 'i_data.a_ops': 520 }),
+      ...fields('pointer', { i_fop: 408, 'i_pages.xa_head': 448, a_ops: 520 }),
     ],
   },
 } as const satisfies Readonly<Record<string, ObjectType>>;

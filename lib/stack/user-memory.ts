@@ -28,6 +28,7 @@ export class UserMemory {
   private readonly pages: UserPage[] = [];
   /** Page-table page → pages that are translated through it. */
   private readonly byTable = new Map<number, UserPage[]>();
+  private readonly byPfn = new Map<number, UserPage>();
   private nextVa = HEAP;
   /** Page frames that the next page tables are to lie in. */
   private readonly tablePfns: number[] = [];
@@ -59,6 +60,7 @@ export class UserMemory {
     m.memory.fill(BigInt(pfn) << 12n, PAGE, byte);
     const page: UserPage = { va, pfn, byte, class: kind, read };
     this.pages.push(page);
+    this.byPfn.set(pfn, page);
     for (const table of this.tablesOf(va)) {
       const through = this.byTable.get(table) ?? [];
       through.push(page);
@@ -97,12 +99,11 @@ export class UserMemory {
 
   private suspects(): Iterable<UserPage> {
     if (!this.m.hasSnapshot) return this.pages.filter(({ read }) => read);
-    const dirty = new Set(this.m.memory.dirtyPfns());
     const suspects = new Set<UserPage>();
-    for (const page of this.pages) if (page.read && dirty.has(page.pfn)) suspects.add(page);
-    for (const [table, pages] of this.byTable) {
-      if (!dirty.has(table)) continue;
-      for (const page of pages) if (page.read) suspects.add(page);
+    for (const pfn of this.m.memory.dirtyPfns()) {
+      const page = this.byPfn.get(pfn);
+      if (page?.read) suspects.add(page);
+      for (const through of this.byTable.get(pfn) ?? []) if (through.read) suspects.add(through);
     }
     return suspects;
   }
