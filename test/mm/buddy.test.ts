@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { PageAllocator } from '../../lib/mm/page-allocator';
 import { Random } from '../../lib/random';
 import { PhysMemory } from '../../lib/x86/phys-memory';
+import { effort } from '../support/effort';
 import { BuddyModel, runBuddy } from './buddy-model';
 
 const VERSIONS = ['2.6.32', '3.14', '4.0', '4.9', '4.14', '5.4', '6.1', '6.19'];
@@ -47,16 +48,17 @@ describe('buddy allocator', () => {
           fc.modelRun(() => ({ model: {}, real: { model } }), run);
           model.check();
         }),
-        { numRuns: 40, seed: 1 },
+        effort(40),
       );
     });
   }
 
   for (const version of VERSIONS) {
-    it(`20,000 random requests on ${version} break no invariant, and freeing all merges all`, () => {
+    it(`random requests on ${version} break no invariant, and freeing all merges all`, () => {
       const model = new BuddyModel({ version });
       const before = model.allocator.buddyinfo();
-      runBuddy(model, new Random(7), 20_000);
+      const { seed, numRuns: operations } = effort(20_000);
+      runBuddy(model, new Random(seed), operations);
       assert.equal(model.allocator.buddyinfo(), before);
     });
   }

@@ -4,6 +4,7 @@ import { KmemCache } from '../../lib/mm/slab';
 import { slabLayout } from '../../lib/mm/slab-order';
 import { Random } from '../../lib/random';
 import { isFault, type Fault } from '../../lib/x86/fault';
+import { effort } from '../support/effort';
 import { bareMachine } from './machine';
 import { runSlab, SlabModel } from './slab-model';
 
@@ -44,12 +45,13 @@ describe('slab caches', () => {
         fc.modelRun(() => ({ model: {}, real: { model } }), run);
         model.check();
       }),
-      { numRuns: 25, seed: 3 },
+      effort(25),
     );
   });
 
-  it('3,000 random operations leave every page accounted for', () => {
-    runSlab(new SlabModel({ name: 'kmalloc-512', size: 512 }), new Random(5), 3000);
+  it('random operations leave every page accounted for', () => {
+    const { seed, numRuns: operations } = effort(10_000);
+    runSlab(new SlabModel({ name: 'kmalloc-512', size: 512 }), new Random(seed), operations);
   });
 
   // Worked out by hand from calculate_order(); [2, 32] and [1, 16] are also what /proc/slabinfo of

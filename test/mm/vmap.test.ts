@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { Random } from '../../lib/random';
+import { effort } from '../support/effort';
 import { runVmap, VmapModel } from './vmap-model';
 
 /** One version for each set of rules. */
@@ -50,13 +51,14 @@ describe('addresses of vmalloc areas', () => {
         fc.modelRun(() => ({ model: {}, real: { model } }), run);
         model.check();
       }),
-      { numRuns: 150, seed: 2 },
+      effort(150),
     );
   });
 
   for (const version of VERSIONS) {
-    it(`agree with a sorted list over 4,000 random operations by the rules of ${version}`, () => {
-      runVmap(new VmapModel(version), new Random(11), 4000);
+    it(`agree with a sorted list over random operations by the rules of ${version}`, () => {
+      const { seed, numRuns: operations } = effort(10_000);
+      runVmap(new VmapModel(version), new Random(seed), operations);
     });
   }
 });
