@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { register as registerAgreement } from './agreement';
 import { register as registerLab } from './lab';
 import { register as registerOverrun } from './overrun';
 import { register as registerReplay } from './replay';
@@ -13,4 +14,5 @@ export const commands: readonly Register[] = [
   registerWalk,
   registerReplay,
   registerOverrun,
+  registerAgreement,
 ];

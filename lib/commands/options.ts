@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { parseAddress } from '../x86/addr';
 import { ERAS, type Era, type KernelOptions } from '../stack/config';
 import { NEIGHBOURS, type NeighbourKind } from '../stack/scene';
@@ -95,4 +96,15 @@ export function reportJson(value: object): string {
     if (entry instanceof Uint8Array) return undefined;
     return entry;
   });
+}
+
+/** The text of a file; `-` is standard input. `option` is named when it can't be read. */
+export function readText(option: string, file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `--${option}: can't read ${file}: ${(error as NodeJS.ErrnoException).code ?? error}`,
+    );
+  }
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { replay } from '../stack/replay';
 import { parseTrace } from '../stack/trace';
 import { summary } from '../stack/summary';
@@ -7,11 +6,11 @@ import {
   addKernelOptions,
   kernelOptions,
   oneOf,
+  readText,
   refusing,
   reportJson,
   type KernelFlags,
 } from './options';
-import { UsageError } from './usage-error';
 
 interface Flags extends KernelFlags {
   readonly trace: string;
@@ -40,7 +39,7 @@ export const register: Register = (program) => {
     .option('--json', 'one line of JSON')
     .action((flags: Flags) => {
       const report = refusing(() =>
-        replay(parseTrace(readText(flags.trace)), {
+        replay(parseTrace(readText('trace', flags.trace)), {
           ...kernelOptions(flags),
           era: flags.era,
           fill: flags.frames,
@@ -50,13 +49,3 @@ export const register: Register = (program) => {
       process.stdout.write(`${flags.json ? reportJson(report) : summary(report)}\n`);
     });
 };
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw new UsageError(
-      `--trace: can't read ${file}: ${(error as NodeJS.ErrnoException).code ?? error}`,
-    );
-  }
-}

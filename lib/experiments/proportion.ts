@@ -24,7 +24,8 @@ export function wilson(hits: number, trials: number): Interval {
   const z2 = Z95 * Z95;
   const middle = (share + z2 / (2 * trials)) / (1 + z2 / trials);
   const half =
-    (Z95 / (1 + z2 / trials)) * Math.sqrt((share * (1 - share)) / trials + z2 / (4 * trials * trials));
+    (Z95 / (1 + z2 / trials)) *
+    Math.sqrt((share * (1 - share)) / trials + z2 / (4 * trials * trials));
   return {
     low: hits === 0 ? 0 : Math.max(0, middle - half),
     high: hits === trials ? 1 : Math.min(1, middle + half),

@@ -1,3 +1,4 @@
+import data from '../data/recorded-runs.json';
 import { kernelConfig, type Era, type KernelConfig } from '../stack/config';
 import type { NeighbourKind } from '../stack/scene';
 import type { TrialOptions } from '../stack/trial';
@@ -17,6 +18,11 @@ export interface RecordedRun {
 
 export const RECORDED_KERNELS = ['A16', 'A16nc', 'B8', 'B8nc'] as const;
 export type RecordedKernel = (typeof RECORDED_KERNELS)[number];
+
+/** The finite direct-map runs that were recorded, as in test/fixtures/overruns.ndjson. */
+export const RECORDED_RUNS: readonly RecordedRun[] = data.runs.map(
+  ([kernel, mode, below, ending]) => ({ kernel, mode, below, ending }) as RecordedRun,
+);
 
 const BUILDS: Readonly<Record<RecordedKernel, { era: Era; stackEndCheck: boolean }>> = {
   A16: { era: '16k', stackEndCheck: true },

@@ -1,0 +1,64 @@
+import { agreement, type Agreement, type AgreementRow } from '../experiments/agreement';
+import { ENDINGS, parseRecordedRuns, RECORDED_RUNS } from '../experiments/recorded-runs';
+import type { Register } from '.';
+import { readText, refusing, wholeNumber } from './options';
+
+interface Flags {
+  readonly recordings?: string;
+  readonly seeds: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+/** `guardpage agreement`: recorded overruns of real kernels beside simulated ones. */
+export const register: Register = (program) => {
+  program
+    .command('agreement')
+    .description('simulate the recorded overruns of real kernels and set the endings side by side')
+    .option(
+      '--recordings <file>',
+      'other recorded runs, in the format of test/fixtures/overruns.ndjson (- for standard input)',
+    )
+    .option(
+      '--seeds <n>',
+      'trials for each kernel, kind of overrun and page below',
+      wholeNumber('seeds', 1),
+      200,
+    )
+    .option('--seed <n>', 'first seed', wholeNumber('seed', 0), 1)
+    .option('--json', 'one line of JSON')
+    .action(({ recordings, seeds, seed, json }: Flags) => {
+      const result = refusing(() => {
+        const runs =
+          recordings === undefined
+            ? RECORDED_RUNS
+            : parseRecordedRuns(readText('recordings', recordings));
+        return agreement(runs, { seeds, seed });
+      });
+      process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(result));
+    });
+};
+
+function table({ rows, runs, trials, logLoss, baselineLogLoss }: Agreement): string {
+  const lines = rows.map(rowText);
+  return [
+    'Shares of immediate / delayed / silent endings; real ones with their 95 % intervals (Wilson).',
+    '',
+    `${'kernel'.padEnd(7)}${'overrun'.padEnd(17)}${'runs'.padStart(5)}  ${'real'.padEnd(48)}${'simulated'.padEnd(19)}agrees`,
+    ...lines,
+    '',
+    `${runs} recorded runs, ${trials} trials.`,
+    `Mean log-loss of predicting each real run: ${logLoss.toFixed(3)}; of always answering the recorded shares: ${baselineLogLoss.toFixed(3)}.`,
+    '',
+  ].join('\n');
+}
+
+function rowText({ kernel, mode, runs, real, interval, simulated, agrees }: AgreementRow): string {
+  const percent = (share: number) => (100 * share).toFixed(0).padStart(3);
+  const measured = ENDINGS.map(
+    (ending) =>
+      `${percent(real[ending])} [${percent(interval[ending].low)},${percent(interval[ending].high)}]`,
+  ).join('  ');
+  const model = ENDINGS.map((ending) => percent(simulated[ending])).join(' / ');
+  return `${kernel.padEnd(7)}${mode.padEnd(17)}${String(runs).padStart(5)}  ${measured.padEnd(48)}${model.padEnd(19)}${agrees ? 'yes' : 'no'}`;
+}

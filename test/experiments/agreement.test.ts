@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { agreement } from '../../lib/experiments/agreement';
+import { wilson } from '../../lib/experiments/proportion';
+import { parseRecordedRuns, RECORDED_RUNS } from '../../lib/experiments/recorded-runs';
+
+const FIXTURE = join(__dirname, '..', 'fixtures', 'overruns.ndjson');
+
+describe('parseRecordedRuns', () => {
+  it('finds the 152 finite direct-map runs, those that the library carries', () => {
+    const runs = parseRecordedRuns(readFileSync(FIXTURE, 'utf8'));
+    assert.equal(runs.length, 152);
+    assert.deepEqual(runs, RECORDED_RUNS);
+  });
+
+  it('names the line that is none', () => {
+    assert.throws(() => parseRecordedRuns('{"kernel":"A16"'), /line 1: expected a JSON object/);
+    assert.throws(() => parseRecordedRuns('\n[]'), /line 2: expected a JSON object/);
+    assert.throws(() => parseRecordedRuns('{"kernel":"A16"}'), /expected the keys kernel and mode/);
+    const strange = {
+      kernel: 'A16',
+      mode: 'jump1200',
+      outcome: 'silent',
+      below: 'pfn 1 class moon',
+    };
+    assert.throws(
+      () => parseRecordedRuns(JSON.stringify(strange)),
+      /below: expected .* got "pfn 1 class moon"/,
+    );
+    assert.throws(
+      () => parseRecordedRuns(JSON.stringify({ ...strange, mode: 'jumpy' })),
+      /mode: expected jumpN/,
+    );
+  });
+});
+
+describe('agreement', function () {
+  this.timeout(60_000);
+
+  it('predicts the recorded runs far better than always answering their shares', () => {
+    const { rows, runs, logLoss, baselineLogLoss } = agreement(RECORDED_RUNS, {
+      seeds: 20,
+      populations: 5,
+    });
+    assert.equal(runs, 152);
+    assert.ok(Math.abs(baselineLogLoss - 0.864) < 0.001, `${baselineLogLoss}`);
+    assert.ok(logLoss < 0.45, `${logLoss}`);
+    const large = rows.filter((row) => row.runs >= 6);
+    const apart = large
+      .filter(({ agrees }) => !agrees)
+      .map(({ kernel, mode }) => `${kernel} ${mode}`);
+    assert.ok(apart.length <= 1, apart.join(', '));
+  });
+
+  it('gives the same numbers for the same seed', () => {
+    const some = RECORDED_RUNS.slice(0, 6);
+    const options = { seeds: 4, populations: 2 };
+    assert.deepEqual(agreement(some, options), agreement(some, options));
+  });
+
+  it('refuses to compare nothing', () => {
+    assert.throws(() => agreement([], { seeds: 1 }), /runs: expected at least one/);
+    assert.throws(
+      () => agreement(RECORDED_RUNS, { seeds: 0 }),
+      /seeds: expected a whole number from 1/,
+    );
+  });
+});
+
+describe('wilson', () => {
+  it('gives the interval of the literature', () => {
+    // Newcombe 1998, table I, method 3: 15 of 148.
+    const { low, high } = wilson(15, 148);
+    assert.ok(
+      Math.abs(low - 0.0624) < 0.0001 && Math.abs(high - 0.1605) < 0.0001,
+      `${low} ${high}`,
+    );
+  });
+
+  it('always holds the share and stays between 0 and 1', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1000 }), fc.nat(), (trials, some) => {
+        const hits = some % (trials + 1);
+        const { low, high } = wilson(hits, trials);
+        assert.ok(low >= 0 && low <= hits / trials && hits / trials <= high && high <= 1);
+      }),
+      { seed: 1 },
+    );
+  });
+});
