@@ -11,7 +11,10 @@ export type FallbackRule =
   /** The rest of a block that was not claimed stays with its old type (consolidated accounting). */
   | '6.10';
 
-/** What differs between kernel versions in mm/page_alloc.c. */
+/**
+ * What differs between kernel versions in mm/page_alloc.c. Left out: watermark boosts (5.0), which only
+ * wake kswapd, and the stealing of single pages by 6.15 and later.
+ */
 export interface AllocatorRules {
   readonly fallback: FallbackRule;
   /** The boot frees memory to the list tails, so the lowest block is handed out first (7fef431be9c9). */
@@ -26,8 +29,6 @@ export interface AllocatorRules {
   readonly highatomic: boolean;
   /** Zone NORMAL first looks at DMA32 before it mixes migrate types in a pageblock (6bb154504f8b). */
   readonly noFragment: boolean;
-  /** A fallback raises the watermark for a while (1c30844d2dfe). */
-  readonly watermarkBoost: boolean;
   /** Orders up to this one go through per-CPU lists (44042b449872). */
   readonly pcpMaxOrder: number;
   /** Distance of low and high from min grows with the zone, 1/1000 of it (795ae7a0de6b). */
@@ -42,7 +43,6 @@ const BASE: AllocatorRules = {
   watermarkLooksAtLists: false,
   highatomic: false,
   noFragment: false,
-  watermarkBoost: false,
   pcpMaxOrder: 0,
   watermarkScale: false,
 };
@@ -53,7 +53,7 @@ const CHANGES: readonly (readonly [string, Partial<AllocatorRules>])[] = [
   ['4.4', { watermarkLooksAtLists: true, highatomic: true }],
   ['4.6', { watermarkScale: true }],
   ['4.12', { fallback: '4.12' }],
-  ['5.0', { noFragment: true, watermarkBoost: true }],
+  ['5.0', { noFragment: true }],
   ['5.10', { bootMemoryAscending: true, moveToTail: true }],
   ['5.13', { pcpMaxOrder: 3 }],
   ['6.10', { fallback: '6.10' }],

@@ -143,6 +143,10 @@ export class DirectMap {
     return lines.join('');
   }
 
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.meminfo().trimEnd();
+  }
+
   snapshot(): void {
     this.saved = { ...this.leaves };
   }

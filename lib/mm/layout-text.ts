@@ -8,19 +8,16 @@ interface Row {
 
 /**
  * The layout as a table in the form of Documentation/arch/x86/x86_64/mm.rst, regions only, lowest
- * address first. The direct map's end is that of its largest size.
+ * address first.
  */
 export function layoutText(layout: KernelLayout): string {
   const TIB = 1n << 40n;
   const half = layout.levels === 5 ? 56n : 47n;
-  const directTib = layout.levels === 5 ? 32768n : 64n;
-  const nextAfterDirect = layout.VMALLOC_START - layout.PAGE_OFFSET;
-  const directBytes = directTib * TIB < nextAfterDirect ? directTib * TIB : nextAfterDirect;
   const rows: Row[] = [
     { start: 0n, end: (1n << half) - 1n, what: 'user-space virtual memory, different per mm' },
     {
       start: layout.PAGE_OFFSET,
-      end: layout.PAGE_OFFSET + directBytes - 1n,
+      end: layout.DIRECT_MAP_END,
       what: 'direct mapping of all physical memory (page_offset_base)',
     },
     {

@@ -15,6 +15,8 @@ export interface KernelLayout {
   readonly levels: Levels;
   /** Start of the direct map of all physical memory. */
   readonly PAGE_OFFSET: VirtAddr;
+  /** Last byte of the room for it; the map itself ends with RAM. */
+  readonly DIRECT_MAP_END: VirtAddr;
   readonly VMALLOC_START: VirtAddr;
   readonly VMALLOC_END: VirtAddr;
   /** The array of struct page. */
@@ -59,7 +61,7 @@ interface Bases {
   VMALLOC_TIB: bigint;
   VMEMMAP_START: bigint;
   LDT_BASE_ADDR: bigint | null;
-  /** Largest physical memory: 2^46 or 2^52 bytes. */
+  /** Size of the region of the direct map. */
   DIRECT_MAP_TIB: bigint;
 }
 
@@ -101,7 +103,7 @@ function bases5(
     VMALLOC_TIB,
     VMEMMAP_START: 0xffd4000000000000n,
     LDT_BASE_ADDR,
-    DIRECT_MAP_TIB: 4096n,
+    DIRECT_MAP_TIB: 32768n,
   };
 }
 
@@ -132,6 +134,7 @@ export function layoutFor(options: LayoutOptions): KernelLayout {
     version,
     levels,
     PAGE_OFFSET: bases.PAGE_OFFSET,
+    DIRECT_MAP_END: bases.PAGE_OFFSET + bases.DIRECT_MAP_TIB * TIB - 1n,
     VMALLOC_START: bases.VMALLOC_START,
     VMALLOC_END: bases.VMALLOC_START + bases.VMALLOC_TIB * TIB - 1n,
     VMEMMAP_START: bases.VMEMMAP_START,
@@ -167,7 +170,9 @@ function randomizeMemory(
 ): Bases {
   const granule = levels === 5 && !sinceVersion(version, '5.2') ? 512n * GIB : GIB;
   const ramTib = (ramBytes + TIB - 1n) / TIB + PHYSICAL_PADDING_TIB;
-  const directTib = ramTib < fixed.DIRECT_MAP_TIB ? ramTib : fixed.DIRECT_MAP_TIB;
+  // 2^52 bytes are all that a page-table entry can address; the region of 5 levels is larger.
+  const largest = levels === 5 ? 4096n : fixed.DIRECT_MAP_TIB;
+  const directTib = ramTib < largest ? ramTib : largest;
   const vmemmapBytes = (directTib * TIB * STRUCT_PAGE_BYTES) / 4096n;
   const sizes = [
     directTib * TIB,
@@ -188,6 +193,7 @@ function randomizeMemory(
   return {
     ...fixed,
     PAGE_OFFSET: starts[0],
+    DIRECT_MAP_TIB: directTib,
     VMALLOC_START: starts[1],
     VMEMMAP_START: starts[2],
   };

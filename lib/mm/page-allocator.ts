@@ -60,6 +60,8 @@ export interface AllocOptions {
   zone?: string;
   /** An interrupt cannot wait: GFP_ATOMIC, no reclaim, reserves may be used. */
   atomic?: boolean;
+  /** False: without __GFP_DIRECT_RECLAIM, what is not there is not made. */
+  mayReclaim?: boolean;
   /** __GFP_NORETRY: fails rather than kills. */
   noretry?: boolean;
   /** False for a task that is being killed itself, and other requests that must not kill. */
@@ -233,6 +235,11 @@ export class PageAllocator {
   /** The text of /proc/pagetypeinfo. */
   pagetypeinfo(): string {
     return pagetypeinfoText(this.zones, this.version);
+  }
+
+  /** The text of /proc/buddyinfo. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.buddyinfo().trimEnd();
   }
 
   /** @throws Error that names the broken invariant; visits every page */

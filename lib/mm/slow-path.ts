@@ -81,7 +81,7 @@ export function allocSlow(allocator: PageAllocator, request: Request): number {
   for (let loop = 0; ; loop++) {
     let pfn = allocator.fromFreelists(request, 'min');
     if (pfn >= 0) return pfn;
-    if (options.atomic) break;
+    if (options.atomic || options.mayReclaim === false) break;
 
     counters.allocstall++;
     const progress = (hooks.reclaim?.(order) ?? 0) > 0;

@@ -21,12 +21,14 @@ export interface VmallocRules {
   readonly lazyListed: 'no' | 'inline' | 'at-end';
   /** vmap() does not let a caller go without the guard page (bd1a8fb2d43f). */
   readonly vmapStripsNoGuard: boolean;
+  /** Pages come from one block that is split, as long as there is one, then one by one (in 6.19, not in 6.14). */
+  readonly largeBlockFirst: boolean;
   readonly messages: VmallocMessages;
 }
 
-/** The kernel's words when a vmalloc fails; null where it says nothing. */
+/** The kernel's words when a vmalloc fails, without the `COMM: ` and `, mode:…` that warn_alloc() adds. */
 export interface VmallocMessages {
-  readonly noAddress: (size: number, start: bigint, end: bigint) => string | null;
+  readonly noAddress: (size: number, start: bigint, end: bigint) => string;
   readonly noPage: (allocatedBytes: number, bytes: number) => string;
   readonly tooLarge: (bytes: number) => string;
 }
@@ -41,6 +43,30 @@ const EARLY_MESSAGES: VmallocMessages = {
   tooLarge: (bytes) => `vmalloc: allocation failure: ${bytes} bytes`,
 };
 
+const MESSAGES_4_9: VmallocMessages = {
+  ...EARLY_MESSAGES,
+  noAddress: (size) =>
+    `vmap allocation for size ${size} failed: use vmalloc=<size> to increase size`,
+};
+
+/** d70bec8cc95a; the size printed is that of the pages that could be had. */
+const MESSAGES_5_13: VmallocMessages = {
+  ...MESSAGES_4_9,
+  noPage: (allocated) => `vmalloc error: size ${allocated}, page order 0, failed to allocate pages`,
+  tooLarge: (bytes) => `vmalloc error: size ${bytes}, exceeds total pages`,
+};
+
+const MESSAGES_6_5: VmallocMessages = {
+  ...MESSAGES_5_13,
+  noPage: (allocated) => `vmalloc error: size ${allocated}, failed to allocate pages`,
+};
+
+const MESSAGES_6_14: VmallocMessages = {
+  ...MESSAGES_6_5,
+  noAddress: (size, start, end) =>
+    `vmalloc_node_range for size ${size} failed: Address range restricted to ${hex(start)} - ${hex(end)}`,
+};
+
 const BASE: VmallocRules = {
   search: 'first-fit',
   searchLength: 'worst-case',
@@ -48,38 +74,24 @@ const BASE: VmallocRules = {
   lazyMerged: false,
   lazyListed: 'no',
   vmapStripsNoGuard: false,
+  largeBlockFirst: false,
   messages: EARLY_MESSAGES,
 };
 
+/** A row without a commit in its field's comment starts with the first version that was read. */
 const CHANGES: readonly (readonly [string, Partial<VmallocRules>])[] = [
   ['2.6.39', { search: 'next-fit' }],
-  [
-    '4.9',
-    {
-      messages: {
-        ...EARLY_MESSAGES,
-        noAddress: (size) =>
-          `vmap allocation for size ${size} failed: use vmalloc=<size> to increase size`,
-      },
-    },
-  ],
+  ['4.9', { messages: MESSAGES_4_9 }],
   ['4.14', { lazyListed: 'inline' }],
   ['5.2', { search: 'lowest-fit' }],
   ['5.5', { lazyOutsideBusyTree: true, lazyListed: 'at-end' }],
   ['5.11', { lazyMerged: true }],
+  ['5.13', { messages: MESSAGES_5_13 }],
   ['5.16', { searchLength: 'exact', vmapStripsNoGuard: true }],
   ['5.18', { searchLength: 'worst-case-if-aligned' }],
-  [
-    '6.10',
-    {
-      messages: {
-        noAddress: (size, start, end) =>
-          `vmalloc_node_range for size ${size} failed: Address range restricted to ${hex(start)} - ${hex(end)}`,
-        noPage: (_, bytes) => `vmalloc error: size ${bytes}, failed to allocate pages`,
-        tooLarge: (bytes) => `vmalloc error: size ${bytes}, exceeds total pages`,
-      },
-    },
-  ],
+  ['6.5', { messages: MESSAGES_6_5 }],
+  ['6.14', { messages: MESSAGES_6_14 }],
+  ['6.19', { largeBlockFirst: true }],
 ];
 
 const TABLE: readonly (readonly [string, VmallocRules])[] = CHANGES.reduce<

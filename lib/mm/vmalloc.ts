@@ -2,6 +2,7 @@ import type { VirtAddr } from '../x86/addr';
 import type { Cpu } from '../x86/cpu';
 import type { MapOptions, PageTable } from '../x86/page-table';
 import { owedFlush } from '../x86/tlb-flush';
+import { MAX_PAGE_ORDER } from './free-lists';
 import { Journal } from './journal';
 import type { PurgeReport, VmallocConfig, VmallocOptions } from './vmalloc-options';
 import type { KernelLayout } from './layout';
@@ -78,15 +79,7 @@ export class Vmalloc {
       this.dropRange(node);
       return pointers;
     }
-    const pfns: number[] = [];
-    while (pfns.length < pages) {
-      const pfn = this.pageAllocator.allocPages(0, {
-        class: options.class ?? 'vmalloc',
-        owner: options.owner,
-      });
-      if (pfn === null) break;
-      pfns.push(pfn);
-    }
+    const pfns = this.allocPages(pages, options);
     const start = this.space.nodes.start[node];
     if (pfns.length < pages || !this.mapPages(start, pfns)) {
       const failure = pfns.length < pages ? 'no-memory' : 'no-page-table';
@@ -215,6 +208,11 @@ export class Vmalloc {
     }
   }
 
+  /** The text of /proc/vmallocinfo. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.vmallocinfo().trimEnd();
+  }
+
   snapshot(): void {
     this.journal.snapshot();
     this.space.snapshot();
@@ -251,6 +249,27 @@ export class Vmalloc {
     if (node !== NIL) return node;
     this.drainNow();
     return this.space.allocate(request);
+  }
+
+  /** vm_area_alloc_pages(): as many page frames as can be had. */
+  private allocPages(pages: number, options: VmallocOptions): number[] {
+    const { pageAllocator, rules } = this;
+    const request = { class: options.class ?? 'vmalloc', owner: options.owner } as const;
+    const pfns: number[] = [];
+    while (rules.largeBlockFirst && pages - pfns.length > 1) {
+      const order = Math.min(MAX_PAGE_ORDER, 31 - Math.clz32(pages - pfns.length));
+      const gentle = { ...request, mayReclaim: false, nowarn: true };
+      const first = pageAllocator.allocPages(order, gentle);
+      if (first === null) break;
+      pageAllocator.splitPage(first, order);
+      for (let pfn = first; pfn < first + (1 << order); pfn++) pfns.push(pfn);
+    }
+    while (pfns.length < pages) {
+      const pfn = pageAllocator.allocPages(0, request);
+      if (pfn === null) break;
+      pfns.push(pfn);
+    }
+    return pfns;
   }
 
   private enter(node: number, details: AreaDetails): VmStruct {
@@ -337,8 +356,7 @@ export class Vmalloc {
     const size = bytes + (options.guard === false ? 0 : PAGE);
     const start = options.start ?? this.layout.VMALLOC_START;
     const end = options.end ?? this.layout.VMALLOC_END;
-    const message = this.rules.messages.noAddress(size, start, end);
-    return { failure: 'no-address', messages: message ? [message] : [] };
+    return { failure: 'no-address', messages: [this.rules.messages.noAddress(size, start, end)] };
   }
 }
 

@@ -70,6 +70,7 @@ describe('address-space layout', () => {
       }
       assert.ok(plain.PAGE_OFFSET <= PAGE_OFFSET);
       assert.ok(PAGE_OFFSET < VMALLOC_START && VMALLOC_END < VMEMMAP_START);
+      assert.ok((names.DIRECT_MAP_END ?? PAGE_OFFSET) < VMALLOC_START);
       assert.ok(VMEMMAP_START < 0xfffffe0000000000n);
       assert.equal(VMALLOC_END - VMALLOC_START, plain.VMALLOC_END - plain.VMALLOC_START);
       assert.equal(names.MODULES_VADDR, plain.MODULES_VADDR);

@@ -201,11 +201,29 @@ describe('vmalloc', () => {
     assert.ok(isVmallocFailure(failed) && failed.failure === 'no-memory');
     assert.match(
       failed.messages[0],
-      /^vmalloc: allocation failure, allocated \d+ of 8392704 bytes$|^vmalloc error: size 8388608/,
+      /^vmalloc error: size \d+, page order 0, failed to allocate pages$/,
     );
     // Table pages stay, as they do in Linux.
     assert.ok(free - pageAllocator.freePageCount <= 5, `${free - pageAllocator.freePageCount}`);
     pageAllocator.check();
+  });
+
+  it('since 6.19 the pages of a stack come from one block as long as there is one', () => {
+    const contiguous = (version: string) => {
+      const { vmalloc, pageAllocator } = bareMachine({ version });
+      pageAllocator.allocPages(0);
+      const areas = Array.from({ length: 50 }, () => {
+        const found = area(vmalloc.vmalloc(16384, STACK));
+        pageAllocator.allocPages(0);
+        return found;
+      });
+      const aligned = areas.filter(({ pages }) => pages[0] % 4 === 0 && pages[3] === pages[0] + 3);
+      vmalloc.vfree(areas[7].addr);
+      pageAllocator.check();
+      return aligned.length;
+    };
+    assert.equal(contiguous('6.19'), 50);
+    assert.ok(contiguous('6.14') < 50);
   });
 
   it('misuse is refused', () => {
