@@ -144,6 +144,24 @@ describe('PhysMemory', () => {
     assert.equal(memory.read64(8n), 0n);
   });
 
+  it('shows a page as it was at the checkpoint, written since or not', () => {
+    for (const size of [2 ** 20, 2 ** 33]) {
+      const memory = new PhysMemory(size);
+      memory.write64(0x1008n, 5n);
+      memory.checkpoint();
+      const before = [memory.atCheckpoint(1), memory.atCheckpoint(2)];
+      memory.write64(0x1008n, 6n);
+      memory.write64(0x2008n, 6n);
+      assert.deepEqual([memory.atCheckpoint(1), memory.atCheckpoint(2)], before);
+      assert.deepEqual([before[0][8], before[1][8]], [5, 0]);
+      memory.rollback();
+      assert.deepEqual(
+        [memory.atCheckpoint(1), memory.readBytes(0x1000n, 4096)],
+        [before[0], before[0]],
+      );
+    }
+  });
+
   it('says what it expected of sizes and addresses', () => {
     for (const bytes of [0, 100, 4097, -4096, 2 ** 43, NaN]) {
       assert.throws(() => new PhysMemory(bytes), /bytes: expected a multiple of 4096.*got/);

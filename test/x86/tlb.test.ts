@@ -206,6 +206,36 @@ describe('TLB', () => {
     assert.equal(cpu.load64(STACK), 2n);
   });
 
+  it('holds one entry of a page after D was set, and none after a store that met no page', () => {
+    const { cpu, tables } = new TestMachine();
+    tables.protect(STACK, 4096, { dirty: false });
+    cpu.load64(STACK);
+    cpu.store64(STACK, 1n);
+    assert.deepEqual(
+      cpu.tlb.lines().map(({ va, rights }) => [va, rights]),
+      [[STACK, 'W--D']],
+    );
+    tables.protect(STACK, 4096, { dirty: false });
+    cpu.flushTlb();
+    cpu.load64(STACK);
+    tables.unmap(STACK, 4096);
+    assert.equal(cpu.load64(STACK), 1n);
+    assert.equal(cpu.store64(STACK, 2n)?.errorCode, 2);
+    assert.ok(isFault(cpu.load64(STACK)));
+  });
+
+  it('drops a global entry by INVLPG under any PCID, and not by INVPCID of one address', () => {
+    const { cpu, tables } = new TestMachine({ pcid: true });
+    tables.protect(STACK, 4096, { global: true });
+    cpu.setCr3(tables.cr3 | 1n);
+    cpu.load64(STACK);
+    cpu.setCr3(tables.cr3 | 2n);
+    cpu.invpcid(0, 1, STACK);
+    assert.equal(cpu.tlb.lines().length, 1);
+    cpu.invlpg(STACK);
+    assert.equal(cpu.tlb.lines().length, 0);
+  });
+
   it('faults once, spuriously, when rights were added without a flush', () => {
     const { cpu, tables } = new TestMachine();
     tables.protect(STACK, 4096, { writable: false });
@@ -222,11 +252,11 @@ describe('TLB', () => {
     cpu.load64(STACK + 4096n);
     cpu.setCr3(cpu.cr3);
     assert.deepEqual(
-      cpu.mmu.tlb.lines().map(({ va, global }) => [va, global]),
+      cpu.tlb.lines().map(({ va, global }) => [va, global]),
       [[STACK, true]],
     );
     cpu.cr4 &= ~BigInt(CR4_PGE);
-    assert.deepEqual(cpu.mmu.tlb.lines(), []);
+    assert.deepEqual(cpu.tlb.lines(), []);
   });
 
   it('keeps the entries of another PCID apart, and bit 63 of CR3 keeps those of the new one', () => {
@@ -279,7 +309,7 @@ describe('TLB', () => {
     // Even pages share a set of two ways.
     for (const page of [0n, 2n, 0n, 4n]) cpu.load64(STACK + page * 4096n);
     assert.deepEqual(
-      cpu.mmu.tlb.lines().map(({ va }) => (va - STACK) / 4096n),
+      cpu.tlb.lines().map(({ va }) => (va - STACK) / 4096n),
       [0n, 4n],
     );
     const { hits, misses, walks, evictions } = cpu.counters;
@@ -302,7 +332,7 @@ describe('TLB', () => {
     });
     assert.equal(cpu.counters.misses, 3);
     assert.deepEqual(
-      cpu.mmu.tlb.lines().map(({ pageSize }) => pageSize),
+      cpu.tlb.lines().map(({ pageSize }) => pageSize),
       SIZES,
     );
   });
