@@ -45,21 +45,40 @@ export { PhysMemory } from './x86/phys-memory';
 export { describeErrorCode, describeFault, isFault, makeFault, pageFault } from './x86/fault';
 export type { Access, Fault, FaultReason } from './x86/fault';
 export { Cpu } from './x86/cpu';
-export type { CpuOptions, CpuState, Delivery } from './x86/cpu';
+export type { CpuOptions, CpuState, Delivery, GprName, Gprs } from './x86/cpu';
+export type { Segment } from './x86/memory-port';
+export { writeDescriptor } from './x86/gdt';
 export { combine } from './x86/exceptions';
 export { readGate, writeGate } from './x86/idt';
 export { readTss, writeTss } from './x86/tss';
 export { TLB_SKYLAKE_L1D, TLB_SKYLAKE_L2 } from './x86/tlb';
-export type { TlbConfig, TlbCounters } from './x86/tlb';
+export type { TlbConfig, TlbCounters, TlbLine } from './x86/tlb';
 export { PageTable } from './x86/page-table';
 export type { MapError, MapOptions, PageTableOptions } from './x86/page-table';
 export { Mapping } from './x86/mappings';
-export type { TlbFlush } from './x86/tlb-flush';
+export type { AddressRange } from './x86/mappings';
+export type { AddressMarker } from './x86/ptdump';
+export type { FlushRange, TlbFlush } from './x86/tlb-flush';
 export { TableDump, parseDumpIndex } from './x86/table-dump';
 export type { DumpIndex } from './x86/table-dump';
+export { readTableDump } from './commands/read-table-dump';
 export { Pte } from './x86/pte';
+export {
+  _PAGE_ACCESSED,
+  _PAGE_DIRTY,
+  _PAGE_GLOBAL,
+  _PAGE_NX,
+  _PAGE_PAT,
+  _PAGE_PAT_LARGE,
+  _PAGE_PCD,
+  _PAGE_PRESENT,
+  _PAGE_PSE,
+  _PAGE_PWT,
+  _PAGE_RW,
+  _PAGE_USER,
+} from './x86/pte';
 export { walk } from './x86/walk';
-export type { WalkOptions, WalkResult } from './x86/walk';
+export type { WalkEntry, WalkFault, WalkOptions, WalkResult } from './x86/walk';
 
 // Memory management (lib/mm)
 export { layoutFor } from './mm/layout';

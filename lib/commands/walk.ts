@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hex, type VirtAddr } from '../x86/addr';
-import { walk, type WalkResult } from '../x86/walk';
+import type { WalkResult } from '../x86/walk';
 import { parseAddresses } from './addresses';
 import type { Register } from '.';
 import { address, refusing, wholeNumber } from './options';
@@ -50,18 +50,15 @@ export const register: Register = (program) => {
         throw new UsageError(`--maxphyaddr: expected 32 to 52, got ${flags.maxphyaddr}`);
       }
       const dump = readTableDump(flags.tables);
-      const options = { ...rootOf(dump), maxphyaddr: flags.maxphyaddr };
       const line = flags.explain ? (r: WalkResult) => `${r.explain()}\n` : jsonLine;
       for (let i = 0; i < addresses.length; i += BATCH) {
         const batch = addresses.slice(i, i + BATCH);
-        process.stdout.write(batch.map((va) => `${line(walk(dump, options, va))}\n`).join(''));
+        process.stdout.write(
+          batch.map((va) => `${line(dump.walk(va, flags.maxphyaddr))}\n`).join(''),
+        );
       }
     });
 };
-
-function rootOf({ cr3, levels, nx }: ReturnType<typeof readTableDump>) {
-  return { cr3, levels, nx };
-}
 
 function jsonLine(result: WalkResult): string {
   const { va, pa, level, pageSize, flags, fault } = result;

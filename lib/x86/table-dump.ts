@@ -1,7 +1,9 @@
-import { hex, type Levels, type PhysAddr } from './addr';
-import type { TableRoot } from './mappings';
+import { hex, type Levels, type PhysAddr, type VirtAddr } from './addr';
+import { type AddressRange, listMappings, type Mapping, type TableRoot } from './mappings';
 import type { TableSource } from './phys-memory';
+import { type AddressMarker, ptdump } from './ptdump';
 import { CR4_LA57, EFER_NXE } from './registers';
+import { walk, type WalkResult } from './walk';
 
 const PAGE = 4096;
 
@@ -58,6 +60,21 @@ export class TableDump implements TableSource, TableRoot {
     const offset = this.offsetOfPfn.get(pfn);
     if (offset === undefined) throw new RangeError(`pfn: expected a table of the dump, got ${pfn}`);
     return this.view.getInt32(offset + 4 * index, true);
+  }
+
+  /** Looks one address up; see `walk` of walk.ts. */
+  walk(va: VirtAddr, maxphyaddr: number = 52): WalkResult {
+    return walk(this, { cr3: this.cr3, levels: this.levels, nx: this.nx, maxphyaddr }, va);
+  }
+
+  /** All mappings, ascending; neighbours that continue each other with the same bits are one. */
+  mappings(range?: AddressRange): Mapping[] {
+    return listMappings(this, this, range);
+  }
+
+  /** The tables as the kernel prints them. */
+  dump(markers?: readonly AddressMarker[]): string {
+    return ptdump(this, this, markers);
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
