@@ -14,6 +14,9 @@ const READY_MS = 60_000;
 /** How long it may take to give in to an interrupt. */
 const INTERRUPT_MS = 5_000;
 
+/** How long the server may take to start a kernel anew that died. */
+const RESTART_MS = 10_000;
+
 /** How one execution ended. `died`: the kernel did; `timeout`: it was interrupted or is stuck. */
 export type CellStatus = 'ok' | 'error' | 'timeout' | 'died';
 
@@ -28,10 +31,16 @@ export interface Execution {
 
 /** A kernel of its own for one notebook, on a server that runs already. */
 export class KernelSession {
+  private died = false;
+  private readonly death: Promise<'died'>;
+
   private constructor(
     private readonly session: Session.ISessionConnection,
+    private readonly sessions: SessionManager,
     private readonly managers: readonly { dispose(): void }[],
-  ) {}
+  ) {
+    this.death = this.status(/^(dead|restarting|autorestarting|terminating)$/).then(() => 'died');
+  }
 
   /**
    * Starts a kernel in the notebook's folder.
@@ -61,7 +70,7 @@ export class KernelSession {
       const name = path.split('/').at(-1) ?? path;
       const kernel = { name: kernelName };
       const session = await sessionManager.startNew({ path, name, type: 'notebook', kernel });
-      const started = new KernelSession(session, managers);
+      const started = new KernelSession(session, sessionManager, managers);
       await within(READY_MS, session.kernel?.info ?? Promise.reject(new Error('no kernel')));
       return started;
     } catch (error) {
@@ -83,16 +92,12 @@ export class KernelSession {
     const began = performance.now();
     const future = kernel.requestExecute({ code, allow_stdin: false, stop_on_error: true });
     future.onIOPub = (message) => outputs.add(message);
-    const died = new Promise<'died'>((resolve) => {
-      kernel.statusChanged.connect((_, status) => {
-        if (/^(dead|restarting|autorestarting|terminating)$/.test(status)) resolve('died');
-      });
-    });
     const done = future.done.catch(() => 'died' as const); // a kernel that dies ends its futures
-    const reply = await Promise.race([done, died, after(timeoutMs)]);
+    const reply = await Promise.race([done, this.death, after(timeoutMs)]);
     const ms = performance.now() - began;
     const ended = { outputs: outputs.list, executionCount: null, ms };
     if (reply === 'died') {
+      this.died = true;
       future.dispose();
       return { ...ended, status: 'died', error: { name: 'DeadKernel', value: 'the kernel died' } };
     }
@@ -112,9 +117,23 @@ export class KernelSession {
 
   /** Ends the kernel and the connection. */
   async shutdown(): Promise<void> {
-    await this.session.shutdown().catch(() => {}); // gone already
+    // The server starts a kernel that died anew; ended in the middle of that, it would stay.
+    if (this.died) await this.status(/^(idle|dead)$/, RESTART_MS);
+    await this.sessions.shutdown(this.session.id).catch(() => {}); // gone already
     this.session.dispose();
     this.managers.forEach((manager) => manager.dispose());
+  }
+
+  /** Resolves when the kernel's status is or becomes one that `wanted` matches. */
+  private status(wanted: RegExp, timeoutMs?: number): Promise<void> {
+    const { kernel } = this.session;
+    if (!kernel || wanted.test(kernel.status)) return Promise.resolve();
+    const seen = new Promise<void>((resolve) => {
+      kernel.statusChanged.connect((_, status) => {
+        if (wanted.test(status)) resolve();
+      });
+    });
+    return timeoutMs === undefined ? seen : Promise.race([seen, after(timeoutMs)]);
   }
 
   private async interrupt(
@@ -137,12 +156,19 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   return value;
 }
 
-/** @jupyterlab/services tells each connection on stdout, where our data go. */
+/**
+ * @jupyterlab/services tells each connection on stdout, where our data go, and each lost one on
+ * stderr, although we tell ourselves that a kernel died.
+ */
 function quietServices(): void {
-  const { debug } = console;
-  if ('quiet' in debug) return;
-  const quieter = (...said: unknown[]) => {
-    if (!/^(Starting WebSocket|Kernel): /.test(String(said[0]))) debug(...said);
-  };
-  console.debug = Object.assign(quieter, { quiet: true });
+  for (const level of ['debug', 'warn'] as const) {
+    const said = console[level];
+    if ('quiet' in said) continue;
+    const quieter = (...words: unknown[]) => {
+      if (!/^(Starting WebSocket: |Kernel: |Connection lost, )/.test(String(words[0]))) {
+        said(...words);
+      }
+    };
+    console[level] = Object.assign(quieter, { quiet: true });
+  }
 }
