@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { median, PROCESSES, sampleScript, type Sample } from './processes';
+
+const WORKER = join(__dirname, 'trials-worker.ts');
+const FEW = 500;
+const MANY = 4000;
+
+const row = (name: string, value: string) =>
+  console.log(`  ${name.padEnd(58)} ${value.padStart(10)}`);
+const perSecond = (rate: number) => `${Math.round(rate)}/s`;
+
+/** Overruns on a populated 64 MiB machine that goes back to its snapshot after each. */
+export async function benchTrials(): Promise<void> {
+  const few = sampled(FEW);
+  const many = sampled(MANY);
+  row(`complete trials, ${FEW} in a row`, perSecond(few));
+  row(`complete trials, ${MANY} in a row`, perSecond(many));
+  row('cost of a trial, many in a row / few', `${(few / many).toFixed(2)} x`);
+  const together = await Promise.all([inBackground(FEW), inBackground(FEW)]);
+  row('two processes at once, together', perSecond(together[0].rate + together[1].rate));
+}
+
+function sampled(trials: number): number {
+  const samples = Array.from({ length: PROCESSES }, () => sampleScript(WORKER, String(trials)));
+  const [{ checksum }] = samples;
+  if (samples.some((other) => other.checksum !== checksum)) {
+    throw new Error('trials: expected the same consoles from every process');
+  }
+  return median(samples.map(({ rate }) => rate));
+}
+
+function inBackground(trials: number): Promise<Sample> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['-r', 'ts-node/register', WORKER, String(trials)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', () => resolve(JSON.parse(text) as Sample));
+  });
+}
