@@ -12,7 +12,7 @@ import type { KernelConfig } from './config';
 import { cpuEntryArea, type CpuEntryArea } from './cpu-entry-area';
 import { KernelText } from './kernel-text';
 import type { Machine } from './machine';
-import { VECTORS } from './traps';
+import { trapGates } from './traps';
 
 /** Physical address and size of the kernel's text: mapped by 2 MiB pages at __START_KERNEL_map. */
 const TEXT_PHYS = 0x1000000n;
@@ -75,7 +75,7 @@ export function boot(memory: PhysMemory, config: KernelConfig): BootParts {
   const physical = (va: VirtAddr) => page(backing.get(va & ~0xfffn)!) + (va & 0xfffn);
 
   const text = new KernelText<Machine>(layout._text, layout.MODULES_VADDR);
-  for (const { vector, handler } of VECTORS) {
+  for (const { vector, handler } of trapGates(config)) {
     const ist = entryArea.istStacks.find((stack) => stack.vector === vector)?.ist ?? 0;
     writeGate(memory, physical(entryArea.idt) + BigInt(16 * vector), {
       offset: text.define(handler, 0x30).address,

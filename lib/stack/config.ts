@@ -1,3 +1,5 @@
+import type { Levels, VirtAddr } from '../x86/addr';
+import { kconfig } from './kconfig';
 import { featuresOf, type KernelFeatures } from './versions';
 
 /** The three eras: how large a kernel stack is, and whether it lies in the vmalloc area. */
@@ -30,12 +32,26 @@ export interface KernelConfig extends KernelFeatures {
   readonly VMAP_STACK: boolean;
   readonly SCHED_STACK_END_CHECK: boolean;
   readonly STACKPROTECTOR: boolean;
+  readonly DEBUG_STACK_USAGE: boolean;
+  readonly DEBUG_STACKOVERFLOW: boolean;
+  /** Doubles THREAD_SIZE. Its shadow memory is not modelled; see detectors/kasan. */
+  readonly KASAN: boolean;
+  /** sysctl kernel.panic_on_oops */
+  readonly panicOnOops: boolean;
+  /** sysctl kernel.panic_on_stackoverflow, where DEBUG_STACKOVERFLOW exists. */
+  readonly panicOnStackOverflow: boolean;
+  /** %p prints hashes, as it does since 4.15 unless booted with no_hash_pointers. */
+  readonly hashPointers: boolean;
   /** #DF has a stack of its own. Taken away only to see what it is for. */
   readonly doubleFaultIst: boolean;
   /** THREAD_SIZE_ORDER differs from what the version ships: it builds, with a patched header. */
   readonly patched: boolean;
   /** Bytes of a stack above end magic and, where it lies there, thread_info. */
   readonly usable: number;
+  /** Levels of the page tables. */
+  readonly levels: Levels;
+  /** An address that stacks must be able to have: KASLR has put the regions so that they can. */
+  readonly stackBase: VirtAddr | null;
 }
 
 export interface KernelOptions {
@@ -44,8 +60,20 @@ export interface KernelOptions {
   /** Default: as a distribution builds it, on for vmap, off in the direct-map eras. */
   readonly stackEndCheck?: boolean;
   readonly stackProtector?: boolean;
+  /** CONFIG_DEBUG_STACK_USAGE; off unless given. */
+  readonly stackUsage?: boolean;
+  /** CONFIG_DEBUG_STACKOVERFLOW; off unless given. x86-64 had it up to 5.1. */
+  readonly stackOverflowCheck?: boolean;
+  /** CONFIG_KASAN (with KASAN_VMALLOC where it is needed and can be had): 32 KB stacks. Off unless given. */
+  readonly kasan?: boolean;
+  readonly panicOnOops?: boolean;
+  readonly panicOnStackOverflow?: boolean;
+  /** False unless given: as booted with no_hash_pointers. */
+  readonly hashPointers?: boolean;
   /** False leaves #DF on the stack that overflowed. */
   readonly doubleFaultIst?: boolean;
+  /** Where a stack is to lie: decides, if need be, where KASLR has put the direct map or the vmalloc area. */
+  readonly stackBase?: VirtAddr;
 }
 
 /**
@@ -70,7 +98,26 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
       `SCHED_STACK_END_CHECK is not in ${version}: expected a kernel from 4.4 on (the first tree read that has it)`,
     );
   }
-  const THREAD_SIZE_ORDER = era === '8k' ? 1 : 2;
+  if (options.hashPointers && !features.oops.hashesPointers) {
+    throw new RangeError(
+      `hashPointers: %p prints addresses as they are in ${version}: expected a kernel from 4.15 on`,
+    );
+  }
+  const KASAN = options.kasan ?? false;
+  const DEBUG_STACKOVERFLOW = options.stackOverflowCheck ?? false;
+  // Refuses, with Kconfig's reason, what this version can't be built with.
+  kconfig({
+    arch: 'x86_64',
+    version,
+    options: {
+      VMAP_STACK: features.HAVE_ARCH_VMAP_STACK ? VMAP_STACK : undefined,
+      KASAN: KASAN || undefined,
+      KASAN_VMALLOC: (KASAN && VMAP_STACK) || undefined,
+      DEBUG_STACKOVERFLOW: DEBUG_STACKOVERFLOW || undefined,
+    },
+  });
+  const shippedOrder = features.THREAD_SIZE_ORDER + (KASAN ? 1 : 0);
+  const THREAD_SIZE_ORDER = (era === '8k' ? 1 : 2) + (KASAN ? 1 : 0);
   const THREAD_SIZE = 4096 << THREAD_SIZE_ORDER;
   return {
     ...features,
@@ -82,10 +129,25 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
     VMAP_STACK,
     SCHED_STACK_END_CHECK: options.stackEndCheck ?? VMAP_STACK,
     STACKPROTECTOR: options.stackProtector ?? VMAP_STACK,
+    DEBUG_STACK_USAGE: options.stackUsage ?? false,
+    DEBUG_STACKOVERFLOW,
+    KASAN,
+    panicOnOops: options.panicOnOops ?? false,
+    panicOnStackOverflow: options.panicOnStackOverflow ?? false,
+    hashPointers: options.hashPointers ?? false,
     doubleFaultIst: options.doubleFaultIst ?? true,
-    patched: THREAD_SIZE_ORDER !== features.THREAD_SIZE_ORDER,
+    patched: THREAD_SIZE_ORDER !== shippedOrder,
     usable: THREAD_SIZE - endOfStackOffset(features) - 8,
+    levels: levelsFor(options.stackBase),
+    stackBase: options.stackBase ?? null,
   };
+}
+
+/** Addresses of the kernel half that 4 levels can't translate need 5. */
+function levelsFor(stackBase: VirtAddr | undefined): Levels {
+  return stackBase !== undefined && stackBase >= 1n << 63n && stackBase < 0xffff800000000000n
+    ? 5
+    : 4;
 }
 
 /** Offset of the end magic from the stack's base: above thread_info, or at the very bottom. */

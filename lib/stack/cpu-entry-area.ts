@@ -1,12 +1,13 @@
 import type { VirtAddr } from '../x86/addr';
 import type { KernelConfig } from './config';
+import type { IstStackSpec } from './versions';
 
 const PAGE = 4096;
 
 /** A stack that the CPU switches to through the IST. */
 export interface IstStack {
   /** As the oops names it. */
-  readonly name: '#DF' | 'NMI' | '#DB' | '#MC';
+  readonly name: IstStackSpec['name'];
   /** Value of the IST field in the gate, 1 to 7. */
   readonly ist: number;
   readonly vector: number;
@@ -30,6 +31,7 @@ const TSS_PAGES = 5;
 
 /**
  * Lays the exception stacks out above the TSS: with a guard page below each since 5.2, back to back before.
+ * The second and third debug stack that 5.2 to 5.7 had are left out.
  *
  * Up to 4.13 these lay in per-CPU data; the model keeps one place for all versions, which changes their
  * addresses but not what lies below the lowest byte of an exception stack: the next one, or a guard.
@@ -42,19 +44,12 @@ export function cpuEntryArea(config: KernelConfig, start: VirtAddr): CpuEntryAre
   const pages = [idt];
   for (let i = 0; i < 2 + TSS_PAGES; i++) pages.push(perCpu + BigInt(i * PAGE));
   let next = tss + BigInt(TSS_PAGES * PAGE);
-  const order = [
-    { name: '#DF', vector: 8 },
-    { name: 'NMI', vector: 2 },
-    { name: '#DB', vector: 1 },
-    { name: '#MC', vector: 18 },
-  ] as const;
-  const istStacks = order.map(({ name, vector }, index): IstStack => {
+  const istStacks = config.istStacks.map(({ name, vector, size }, index): IstStack => {
     if (config.guardsIstStacks) next += BigInt(PAGE);
     const base = next;
-    for (let offset = 0; offset < config.istStackSize; offset += PAGE)
-      pages.push(base + BigInt(offset));
-    next = base + BigInt(config.istStackSize);
-    return { name, vector, ist: config.istDoubleFault + index, base, top: next };
+    for (let offset = 0; offset < size; offset += PAGE) pages.push(base + BigInt(offset));
+    next = base + BigInt(size);
+    return { name, vector, ist: index + 1, base, top: next };
   });
   return { idt, gdt, tss, istStacks, pages };
 }

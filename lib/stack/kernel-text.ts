@@ -14,11 +14,24 @@ export interface KernelFunction {
   readonly module?: string;
 }
 
-const FUNCTION_ALIGN = 16n;
-/** The top 2 GiB, where the kernel and its modules lie. */
-const TEXT_SPACE = 0xffffffff80000000n;
+/**
+ * How to find the caller from a place in a function, as ORC data and frame pointers tell it. CFA is the
+ * address above the return address. `end`: nobody called, pt_regs or the top of the stack come next.
+ */
+export type FrameRule =
+  | {
+      readonly kind: 'frame';
+      /** CFA = that register + offset. */
+      readonly base: 'rsp' | 'rbp';
+      readonly offset: number;
+      /** Where RBP was saved, relative to CFA; null if it still has the caller's value. */
+      readonly savedRbp: number | null;
+    }
+  /** A struct pt_regs lies at RSP + offset, or a pointer to one does. */
+  | { readonly kind: 'regs' | 'regs-pointer'; readonly offset: number }
+  | { readonly kind: 'end' };
 
-const low32 = (address: VirtAddr) => Number(address & 0xffffffffn);
+const FUNCTION_ALIGN = 16n;
 
 /**
  * The functions of the simulated kernel: their addresses, and what happens at the addresses that the
@@ -27,8 +40,8 @@ const low32 = (address: VirtAddr) => Number(address & 0xffffffffn);
 export class KernelText<M> {
   private readonly byName = new Map<string, KernelFunction>();
   private readonly sorted: KernelFunction[] = [];
-  /** By the low 32 bits of the address: all text lies in the top 2 GiB. */
-  private readonly codeAt = new Map<number, Code<M>>();
+  private readonly codeAt = new Map<VirtAddr, Code<M>>();
+  private readonly rules = new Map<VirtAddr, FrameRule>();
   private nextText: VirtAddr;
   private nextModule: VirtAddr;
 
@@ -41,12 +54,25 @@ export class KernelText<M> {
   define(name: string, size = 0x100, module?: string): KernelFunction {
     const known = this.byName.get(name);
     if (known) return known;
+    const fn = this.layOut(name, size, module);
+    this.byName.set(name, fn);
+    return fn;
+  }
+
+  /** The function of that name, length and module: a second one of the same name if they differ. */
+  variant(name: string, size: number, module?: string): KernelFunction {
+    const known = this.sorted.find(
+      (fn) => fn.name === name && fn.size === size && fn.module === module,
+    );
+    return known ?? this.layOut(name, size, module);
+  }
+
+  private layOut(name: string, size: number, module: string | undefined): KernelFunction {
     const address = module ? this.nextModule : this.nextText;
     const end = (address + BigInt(size) + FUNCTION_ALIGN - 1n) & -FUNCTION_ALIGN;
     if (module) this.nextModule = end;
     else this.nextText = end;
     const fn: KernelFunction = { name, address, size, module };
-    this.byName.set(name, fn);
     this.sorted.push(fn);
     return fn;
   }
@@ -54,12 +80,21 @@ export class KernelText<M> {
   /** Says what happens at `fn` + `offset`, and returns that address. */
   at(fn: KernelFunction, offset: number, code: Code<M>): VirtAddr {
     const address = fn.address + BigInt(offset);
-    this.codeAt.set(low32(address), code);
+    this.codeAt.set(address, code);
     return address;
   }
 
   code(address: VirtAddr): Code<M> | undefined {
-    return address >= TEXT_SPACE ? this.codeAt.get(low32(address)) : undefined;
+    return this.codeAt.get(address);
+  }
+
+  /** Says how to unwind from an address that the tables of functions do not know. */
+  setFrameRule(address: VirtAddr, rule: FrameRule): void {
+    this.rules.set(address, rule);
+  }
+
+  frameRule(address: VirtAddr): FrameRule | undefined {
+    return this.rules.get(address);
   }
 
   find(address: VirtAddr): KernelFunction | undefined {
@@ -70,10 +105,23 @@ export class KernelText<M> {
 
   /** `%pS`: `schedule+0x5a/0xd0`, with ` [module]`; the bare address outside every function. */
   symbolize(address: VirtAddr): string {
-    const fn = this.find(address);
+    return this.print(this.find(address), address);
+  }
+
+  /** `%pB`: as `%pS` for a return address, which may lie just behind a function that never returns. */
+  symbolizeReturn(address: VirtAddr): string {
+    return this.print(this.find(address - 1n), address);
+  }
+
+  private print(fn: KernelFunction | undefined, address: VirtAddr): string {
     if (!fn) return `0x${address.toString(16)}`;
     const offset = (address - fn.address).toString(16);
     return `${fn.name}+0x${offset}/0x${fn.size.toString(16)}${fn.module ? ` [${fn.module}]` : ''}`;
+  }
+
+  /** Names of the modules that have functions. */
+  get modules(): string[] {
+    return [...new Set(this.sorted.flatMap(({ module }) => module ?? []))];
   }
 
   /** First address behind the functions laid out so far. */

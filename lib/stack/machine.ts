@@ -13,6 +13,8 @@ import type { Vmalloc } from '../mm/vmalloc';
 import { walk, type WalkResult } from '../x86/walk';
 import { Random } from '../random';
 import { boot } from './boot';
+import { DetectorCosts } from './detectors/costs';
+import { defineInterrupts, Interrupts } from './irq';
 import type { KernelConfig } from './config';
 import type { CpuEntryArea } from './cpu-entry-area';
 import type { KernelText } from './kernel-text';
@@ -95,6 +97,8 @@ export class Machine {
   readonly exited: Task[] = [];
   /** What user programs are to do next: run by the load's task in its own context. */
   readonly work: ((m: Machine) => void)[] = [];
+  readonly irq: Interrupts = new Interrupts();
+  readonly detectors: DetectorCosts = new DetectorCosts();
   private fault: Fault | null = null;
   private saved: MachineSnapshot | null = null;
 
@@ -123,6 +127,7 @@ export class Machine {
       ]),
     );
     defineTraps(this);
+    defineInterrupts(this);
     defineScheduler(this);
     defineExit(this);
     defineProbe(this);
@@ -154,6 +159,8 @@ export class Machine {
     this.pageAllocator.snapshot();
     this.vmalloc.snapshot();
     for (const cache of this.caches.values()) cache.snapshot();
+    this.irq.snapshot();
+    this.detectors.snapshot();
     this.saved = {
       cpu: this.cpu.snapshot(),
       tasks: this.tasks.map((task) => ({ task, state: task.state })),
@@ -177,6 +184,8 @@ export class Machine {
     this.pageAllocator.restore();
     this.vmalloc.restore();
     for (const cache of this.caches.values()) cache.restore();
+    this.irq.restore();
+    this.detectors.restore();
     this.cpu.restore(saved.cpu);
     this.tasks.length = 0;
     this.byTaskStruct.clear();
@@ -208,6 +217,8 @@ export class Machine {
         this.state = 'hang';
         return;
       }
+      this.irq.deliverDue(this);
+      if (this.state !== 'alive') return;
       try {
         this.check(this.cpu.fetch(this.cpu.rip));
         const code = this.text.code(this.cpu.rip);

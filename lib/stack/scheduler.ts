@@ -3,7 +3,7 @@ import { endOfStackOffset, STACK_END_MAGIC } from './config';
 import type { Machine } from './machine';
 import { PER_CPU } from './per-cpu';
 import { reapExited } from './exit';
-import { panic } from './panic';
+import { panic, stackChkFail } from './panic';
 import { currentTask, currentTaskStruct, type Task } from './task';
 import { TASK } from './task-struct';
 
@@ -70,9 +70,11 @@ export function defineScheduler({ text }: Machine): void {
 /** schedule_debug(): SCHED_STACK_END_CHECK reads the end magic of the task that is leaving the CPU. */
 function scheduleDebug(m: Machine): void {
   if (!m.config.SCHED_STACK_END_CHECK) return;
+  m.detectors.note('stack-end-check', 2);
   const stack = m.load64(currentTaskStruct(m) + TASK.STACK);
   if (m.load64(stack + BigInt(endOfStackOffset(m.config))) !== STACK_END_MAGIC) {
-    panic(m, 'corrupted stack end detected inside scheduler');
+    const from = m.text.define('__schedule').address + 0x9f3n;
+    panic(m, 'corrupted stack end detected inside scheduler', from);
   }
 }
 
@@ -84,7 +86,9 @@ function leaveSchedule(m: Machine): void {
 
 /** The stack protector's prologue: the task's canary below the saved registers. */
 export function pushCanary(m: Machine): void {
-  if (m.config.STACKPROTECTOR) m.push(m.load64(m.perCpu + PER_CPU.STACK_CANARY));
+  if (!m.config.STACKPROTECTOR) return;
+  m.push(m.load64(m.perCpu + PER_CPU.STACK_CANARY));
+  m.detectors.note('stack-protector', 1, 1);
 }
 
 /**
@@ -94,9 +98,10 @@ export function pushCanary(m: Machine): void {
  */
 export function popCanary(m: Machine, fn: string, failOffset: number): boolean {
   if (!m.config.STACKPROTECTOR) return true;
+  m.detectors.note('stack-protector', 2);
   if (m.pop() === m.load64(m.perCpu + PER_CPU.STACK_CANARY)) return true;
-  const at = m.text.symbolize(m.text.define(fn).address + BigInt(failOffset));
-  panic(m, `stack-protector: Kernel stack is corrupted in: ${at}`);
+  m.cpu.rsp -= 8n;
+  stackChkFail(m, m.text.define(fn).address + BigInt(failOffset));
   return false;
 }
 

@@ -1,9 +1,12 @@
 import { PAGE_SIZE, type VirtAddr } from '../x86/addr';
+import { gfpOf } from '../mm/gfp';
+import type { KernelConfig } from './config';
 import type { Machine } from './machine';
+import { currentTask } from './task';
 
 /**
  * alloc_thread_stack_node(): from the vmalloc area with VMAP_STACK (ba14a194a434, since v4.9), else
- * 2^THREAD_SIZE_ORDER pages of the direct map.
+ * 2^THREAD_SIZE_ORDER pages of the direct map. A refusal is in the kernel's log.
  *
  * @returns the lowest address, or null if there is no memory
  * @throws RangeError if a stack was asked for at an address where none can lie
@@ -27,17 +30,33 @@ function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
     if (!('addr' in area)) {
       if (at !== null)
         refuse(m, at, 'an address in the vmalloc area, a multiple of THREAD_SIZE and free');
+      m.printk(...area.messages);
       return null;
     }
     stack = area.addr;
   }
-  if (cached === undefined || config.clearsReusedStack) m.fill(stack, config.THREAD_SIZE, 0);
+  if (cached === undefined ? clearsNew(config) : config.clearsReusedStack) {
+    m.fill(stack, config.THREAD_SIZE, 0);
+  }
   return stack;
 }
 
+/** Whether THREADINFO_GFP has __GFP_ZERO: since 4.14 always, before that for DEBUG_STACK_USAGE. */
+function clearsNew(config: KernelConfig): boolean {
+  return config.clearsNewStack || config.DEBUG_STACK_USAGE;
+}
+
 function directStack(m: Machine): VirtAddr | null {
-  const pfn = m.pageAllocator.allocPages(m.config.THREAD_SIZE_ORDER, { class: 'stack' });
-  return pfn === null ? null : m.directMap.physToVirt(BigInt(pfn) << 12n);
+  const { config } = m;
+  const pfn = m.pageAllocator.allocPages(config.THREAD_SIZE_ORDER, {
+    class: 'stack',
+    gfp: gfpOf(config.version, 'THREADINFO_GFP'),
+    comm: currentTask(m)?.comm,
+  });
+  if (pfn === null) return null;
+  const stack = m.directMap.physToVirt(BigInt(pfn) << 12n);
+  if (clearsNew(config)) m.fill(stack, config.THREAD_SIZE, 0);
+  return stack;
 }
 
 /** Takes blocks until the one at `at` comes, then gives the others back. */

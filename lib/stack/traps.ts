@@ -1,65 +1,91 @@
 import type { VirtAddr } from '../x86/addr';
-import { endOfStackOffset, PT_REGS_SIZE, STACK_END_MAGIC } from './config';
+import { sinceVersion } from '../mm/kernel-version';
+import { endOfStackOffset, PT_REGS_SIZE, STACK_END_MAGIC, type KernelConfig } from './config';
+import { checkStackUsage } from './detectors/stack-usage';
+import { DEVICE_VECTOR, interruptEntry } from './irq';
 import type { Machine } from './machine';
-import {
-  callTrace,
-  cpuLine,
-  pageFaultLines,
-  PT_REGS,
-  registerDump,
-  taskStackPage,
-  type RegName,
-  type Regs,
-} from './oops';
-import { panicAfterOops } from './panic';
+import { oopsLines, pointerText, showRegs } from './oops';
+import { pageFaultLines, tableEntries } from './page-fault-text';
+import { panic, panicAfterOops } from './panic';
+import { PT_REGS, readRegs, type RegName, type Regs } from './registers-text';
+import { stackGuarding, taskStackPage } from './stack-info';
 import { currentTask, stackTop } from './task';
 
 const PAGE = 4096n;
 const X86_PF_RSVD = 8n;
+const SIGKILL = 9;
+const SIGSEGV = 11;
 const SAVED = PT_REGS.slice(0, 15) as Exclude<
   RegName,
   'errorCode' | 'rip' | 'cs' | 'eflags' | 'rsp' | 'ss'
 >[];
 
-/** Vectors with their handlers' names and whether the CPU pushes an error code. */
-export const VECTORS = [
-  { vector: 0, handler: 'asm_exc_divide_error', errorCode: false },
-  { vector: 6, handler: 'asm_exc_invalid_op', errorCode: false },
-  { vector: 8, handler: 'asm_exc_double_fault', errorCode: true },
-  { vector: 12, handler: 'asm_exc_stack_segment', errorCode: true },
-  { vector: 13, handler: 'asm_exc_general_protection', errorCode: true },
-  { vector: 14, handler: 'asm_exc_page_fault', errorCode: true },
+/** A gate of the IDT: vector, name of the entry code behind it, and whether the CPU pushes an error code. */
+export interface TrapGate {
+  readonly vector: number;
+  readonly handler: string;
+  readonly errorCode: boolean;
+}
+
+/** Exceptions whose handlers the model has: names up to 5.7, and since 5.8 with asm_exc_ before them. */
+const EXCEPTIONS = [
+  { vector: 0, names: ['divide_error', 'divide_error'], errorCode: false },
+  { vector: 6, names: ['invalid_op', 'invalid_op'], errorCode: false },
+  { vector: 8, names: ['double_fault', 'double_fault'], errorCode: true },
+  { vector: 12, names: ['stack_segment', 'stack_segment'], errorCode: true },
+  { vector: 13, names: ['general_protection', 'general_protection'], errorCode: true },
+  { vector: 14, names: ['page_fault', 'page_fault'], errorCode: true },
 ] as const;
 
-/** Lays out the exception handlers. Each begins by saving the registers where RSP is, as the entry code does. */
-export function defineTraps({ text }: Machine): void {
-  for (const { vector, handler, errorCode } of VECTORS) {
-    text.at(text.define(handler, 0x30), 0, (m) => {
+/** The gates that a kernel of that version sets up. */
+export function trapGates({ version }: KernelConfig): TrapGate[] {
+  const since58 = sinceVersion(version, '5.8');
+  const exceptions = EXCEPTIONS.map(({ vector, names, errorCode }) => ({
+    vector,
+    handler: since58 ? `asm_exc_${names[1]}` : names[0],
+    errorCode,
+  }));
+  return [
+    ...exceptions,
+    { vector: DEVICE_VECTOR, handler: interruptEntry(version), errorCode: false },
+  ];
+}
+
+const ENTRY_SIZE = 0x30;
+/** Where the C handler returns to in the entry code. */
+const AFTER_HANDLER = 0x22;
+
+/**
+ * Lays out the exception handlers. Each begins by saving the registers where RSP is, as the entry code does,
+ * and calls its C function, which takes nothing more of that stack here.
+ */
+export function defineTraps({ text, config }: Machine): void {
+  for (const { vector, handler, errorCode } of trapGates(config)) {
+    if (vector === DEVICE_VECTOR) continue;
+    const entry = text.define(handler, ENTRY_SIZE);
+    const back = entry.address + BigInt(AFTER_HANDLER);
+    text.setFrameRule(back, { kind: 'regs', offset: 0 });
+    text.at(entry, 0, (m) => {
       if (!errorCode) m.push(2n ** 64n - 1n);
       for (const register of [...SAVED].reverse()) m.push(m.cpu.gpr[register]);
       const regs = readRegs(m, m.cpu.rsp);
-      if (vector === 14) pageFault(m, regs);
-      else if (vector === 8) doubleFault(m, regs);
-      else if (vector === 13) generalProtection(m, regs);
-      else
-        die(
-          m,
-          vector === 12 ? 'stack segment' : vector === 6 ? 'invalid opcode' : 'divide error',
-          regs,
-          0,
-          false,
-        );
+      m.push(back);
+      handle(m, vector, regs);
     });
   }
 }
 
-function readRegs(m: Machine, at: VirtAddr): Regs {
-  const entries = PT_REGS.map((name, i) => [name, m.load64(at + BigInt(8 * i))]);
-  return Object.fromEntries(entries) as Regs;
+function handle(m: Machine, vector: number, regs: Regs): void {
+  if (vector === 14) pageFault(m, regs);
+  else if (vector === 8) doubleFault(m, regs);
+  else if (vector === 13) generalProtection(m, regs);
+  else if (vector === 12) die(m, 'stack segment', regs, Number(regs.errorCode));
+  else die(m, vector === 6 ? 'invalid opcode' : 'divide error', regs, 0);
 }
 
 function pageFault(m: Machine, regs: Regs): void {
   const address = m.cpu.cr2;
+  const errorCode = Number(regs.errorCode);
   if (regs.errorCode & X86_PF_RSVD) {
     pgtableBad(m, regs, address);
     return;
@@ -67,40 +93,71 @@ function pageFault(m: Machine, regs: Regs): void {
   const guarded = guardHit(m, address, true);
   if (guarded) {
     // "We don't want to make it all the way into the oops code and then double-fault."
-    m.cpu.rsp = m.entryArea.istStacks[0].top - 8n;
+    const doubleFaultStack = m.entryArea.istStacks.find(({ name }) => name === '#DF')!;
+    m.cpu.rsp = doubleFaultStack.top - 8n;
     handleStackOverflow(m, regs, address, guarded, 'pageFault', false);
     return;
   }
-  const errorCode = Number(regs.errorCode);
-  m.printk(...pageFaultLines(m, address, errorCode));
-  if (m.load64(taskStackPage(m) + BigInt(endOfStackOffset(m.config))) !== STACK_END_MAGIC) {
-    m.printk('Thread overran stack, or stack corrupted');
+  m.printk(...pageFaultLines(m, address, errorCode, regs));
+  // The idle task's is written and looked at by newer versions only.
+  const page = currentTask(m) === m.idleTask ? null : taskStackPage(m);
+  if (page !== null) {
+    const magic = m.peek64(page + BigInt(endOfStackOffset(m.config)));
+    if (magic !== STACK_END_MAGIC) m.printk('Thread overran stack, or stack corrupted');
   }
-  die(m, 'Oops', regs, errorCode, false, address);
+  die(m, 'Oops', regs, errorCode, { address, signal: SIGKILL, irqsOff: true });
 }
 
 /** pgtable_bad(): reserved bits in an entry, whoever met them. */
 function pgtableBad(m: Machine, regs: Regs, address: VirtAddr): void {
   const comm = currentTask(m)?.comm ?? '?';
-  m.printk(`${comm}: Corrupted page table at address ${address.toString(16)}`);
-  die(m, 'Bad pagetable', regs, Number(regs.errorCode), false);
+  m.printk(
+    `${comm}: Corrupted page table at address ${address.toString(16)}`,
+    tableEntries(m, address),
+  );
+  die(m, 'Bad pagetable', regs, Number(regs.errorCode), { signal: SIGKILL, irqsOff: true });
 }
 
 function doubleFault(m: Machine, regs: Regs): void {
   const address = m.cpu.cr2;
-  const nmi = m.config.doubleFaultIsNmi;
+  const { config } = m;
+  const nmi = config.doubleFaultIsNmi;
   const guarded = guardHit(m, address, false);
   if (guarded) {
     handleStackOverflow(m, regs, address, guarded, 'doubleFault', nmi);
     return;
   }
-  m.printk(`traps: PANIC: double fault, error_code: 0x${regs.errorCode.toString(16)}`);
-  die(m, 'double fault', regs, Number(regs.errorCode), nmi);
-  // die() has killed the task or the machine; a task that can't be killed goes on to this panic.
+  const code = regs.errorCode.toString(16);
+  // df_debug() from 3.14 on, the handler itself since 5.6; before, die() alone.
+  if (sinceVersion(config.version, '3.14')) {
+    m.printk(`${config.oops.doubleFaultPrefix}PANIC: double fault, error_code: 0x${code}`);
+  }
+  if (config.doubleFault === 'halts') {
+    m.printk(...showRegs(m, regs));
+    const df = m.text.define('df_debug', 0x30);
+    m.text.setFrameRule(df.address + 0x2dn, JUST_CALLED);
+    panic(m, 'Machine halted.', df.address + 0x2dn);
+    return;
+  }
+  die(m, 'double fault', regs, Number(regs.errorCode), { inInterrupt: nmi, irqsOff: true });
+  // die() has killed the task or the machine; nothing goes on to `Machine halted.`
 }
 
+const JUST_CALLED = { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null } as const;
+
+/**
+ * exc_general_protection(). Since 5.6 it decodes the instruction for the address it used; the model takes
+ * that of the fault instead, which a jump or return to a bad address does not have.
+ */
 function generalProtection(m: Machine, regs: Regs): void {
-  die(m, `${m.config.oops.diePrefix}general protection fault`, regs, Number(regs.errorCode), false);
+  let what = 'general protection fault';
+  const fault = m.deliveries[m.deliveries.length - 1]?.delivery.faults[0];
+  if (m.config.oops.gpAddress) {
+    if (regs.errorCode !== 0n) what = `segment-related ${what}`;
+    else if (fault && fault.address !== null && fault.access !== 'execute')
+      what += `, probably for non-canonical address 0x${fault.address.toString(16)}`;
+  }
+  die(m, what, regs, Number(regs.errorCode));
 }
 
 interface Guarded {
@@ -116,20 +173,17 @@ interface Guarded {
 function guardHit(m: Machine, address: VirtAddr, inPageFault: boolean): Guarded | null {
   const { config } = m;
   if (!config.VMAP_STACK) return null;
-  const begin = taskStackPage(m);
-  const end = begin + BigInt(config.THREAD_SIZE);
-  if (below(begin, address) || (config.guardHitAbove && inPageFault && above(end, address))) {
-    return { name: 'TASK', begin, end };
+  if (config.oops.guardPageNamesStack) {
+    const stack = stackGuarding(m, address);
+    return stack && { name: stack.name, begin: stack.base, end: stack.top };
   }
-  if (!config.oops.guardPageNamesStack) return null;
-  const ist = m.entryArea.istStacks.find(
-    ({ base }) => config.guardsIstStacks && below(base, address),
-  );
-  return ist ? { name: ist.name, begin: ist.base, end: ist.top } : null;
+  const begin = taskStackPage(m);
+  if (begin === null) return null;
+  const end = begin + BigInt(config.THREAD_SIZE);
+  const below = address < begin && address >= begin - PAGE;
+  const above = config.guardHitAbove && inPageFault && address >= end && address < end + PAGE;
+  return below || above ? { name: 'TASK', begin, end } : null;
 }
-
-const below = (base: VirtAddr, address: VirtAddr) => address < base && address >= base - PAGE;
-const above = (end: VirtAddr, address: VirtAddr) => address >= end && address < end + PAGE;
 
 function handleStackOverflow(
   m: Machine,
@@ -137,45 +191,68 @@ function handleStackOverflow(
   address: VirtAddr,
   { name, begin, end }: Guarded,
   path: 'doubleFault' | 'pageFault',
-  inNmi: boolean,
+  inInterrupt: boolean,
 ): void {
   const { oops } = m.config;
   const kind = oops.guardPageNamesStack ? `${name} ` : '';
   const last = oops.guardPageNamesStack ? end : end - 1n;
   m.printk(
-    `BUG: ${kind}stack guard page was hit at ${address.toString(16)} ` +
-      `(stack is ${begin.toString(16)}..${last.toString(16)})`,
+    `BUG: ${kind}stack guard page was hit at ${pointerText(m, address)} ` +
+      `(stack is ${pointerText(m, begin)}..${pointerText(m, last)})`,
   );
-  die(m, `${oops.diePrefix}${oops.guardPageDie[path]}`, regs, 0, inNmi);
+  die(m, oops.guardPageDie[path], regs, 0, { inInterrupt, irqsOff: true });
+}
+
+interface DeathOptions {
+  /** in_interrupt() is true although no device interrupt is being handled: the handler runs as NMI. */
+  readonly inInterrupt?: boolean;
+  /** The last line names the address of a page fault. */
+  readonly address?: VirtAddr;
+  readonly signal?: number;
+  /** The handler did not switch interrupts on again. */
+  readonly irqsOff?: boolean;
 }
 
 /** die() and oops_end(): the report, then a panic in interrupt context, else the end of the task. */
-function die(
-  m: Machine,
-  what: string,
-  regs: Regs,
-  code: number,
-  inInterrupt: boolean,
-  address?: VirtAddr,
-): void {
+function die(m: Machine, what: string, regs: Regs, code: number, options: DeathOptions = {}): void {
+  const lines = oopsLines(m, what, regs, code, options.address ?? null);
   m.oopses++;
-  m.printk(`${what}: ${code.toString(16).padStart(4, '0')} [#${m.oopses}] SMP`, cpuLine(m));
-  m.printk(...registerDump(m, regs), ...callTrace(m, regs.rsp));
-  if (address !== undefined) m.printk(`CR2: ${address.toString(16).padStart(16, '0')}`);
-  m.printk('---[ end trace 0000000000000000 ]---');
-  if (inInterrupt) panicAfterOops(m, 'Fatal exception in interrupt');
-  else makeTaskDead(m);
+  m.printk(...lines);
+  if (options.inInterrupt || m.irq.depth > 0) panicAfterOops(m, 'Fatal exception in interrupt');
+  else if (m.config.panicOnOops) panicAfterOops(m, 'Fatal exception');
+  else makeTaskDead(m, options);
 }
 
-/** rewind_stack_and_make_dead(): from the top of its stack the task leaves the CPU for ever. */
-function makeTaskDead(m: Machine): void {
+/**
+ * make_task_dead() (do_exit() before 5.17): from the top of its stack, or before 4.8 from where it is, the
+ * task leaves the CPU for ever. What it owned is not given back here.
+ */
+function makeTaskDead(m: Machine, { signal = SIGSEGV, irqsOff }: DeathOptions): void {
+  const { config } = m;
   const task = currentTask(m);
-  if (!task || task === m.idleTask) {
-    panicAfterOops(m, task ? 'Attempted to kill the idle task!' : 'Fatal exception');
+  if (!task) {
+    // current is garbage: the kernel would go on with whatever it points to.
+    panicAfterOops(m, 'Fatal exception');
     return;
   }
+  if (task === m.idleTask) {
+    panicAfterOops(m, 'Attempted to kill the idle task!');
+    return;
+  }
+  if (irqsOff && config.oops.notesIrqsDisabled)
+    m.printk(`note: ${task.comm}[${task.pid}] exited with irqs disabled`);
+  const exiting = task.state === 'dead' || task.state === 'exited';
+  if (exiting) m.printk('Fixing recursive fault but reboot is needed!');
+  else if (task.pid === 1 && task.kind === 'user') {
+    const code = `0x${signal.toString(16).padStart(8, '0')}`;
+    panicAfterOops(m, config.oops.killedInit.replace('%', code));
+    return;
+  } else checkStackUsage(m, task);
   task.state = 'dead';
-  m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
+  m.cpu.rflags |= RFLAGS_IF;
+  if (config.rewindsStack) m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
   const schedule = m.text.define('schedule');
   m.call(schedule.address, m.text.define('do_task_dead', 0x40).address + 0x30n);
 }
+
+const RFLAGS_IF = 0x200n;

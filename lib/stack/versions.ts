@@ -1,4 +1,7 @@
 import { compareKernelVersions, sinceVersion } from '../mm/kernel-version';
+import { WORDING_CHANGES, WORDING_OLDEST, type OopsWording } from './oops-wording';
+
+export type { OopsWording } from './oops-wording';
 
 /**
  * What changed when, as data: each row holds from its version on, until a later row changes it again.
@@ -19,25 +22,18 @@ export interface ThreadInfoField {
   readonly size: number;
 }
 
-/** How the kernel words what it has to say about a stack that ran out. */
-export interface OopsWording {
-  /** `BUG: …stack guard page was hit at …`: since 5.16 (44b979fa302c) it names the kind of stack. */
-  readonly guardPageNamesStack: boolean;
-  /** Text before `: 0000 [#1]` for a guard hit through #DF and through #PF. */
-  readonly guardPageDie: { readonly doubleFault: string; readonly pageFault: string };
-  /** `Oops: ` before the die text of a guard hit or a general protection fault. */
-  readonly diePrefix: string;
-  /** `unable to handle kernel paging request at` (to 4.20), then `unable to handle page fault for address:`. */
-  readonly pageFault: string;
-  /** Says read or write, user or supervisor in `#PF:` lines. */
-  readonly explainsErrorCode: boolean;
-  /** Return addresses in the call trace carry their raw value `[<ffffffff81000000>]`. */
-  readonly rawAddresses: boolean;
+/** An exception stack, as the version declares it. */
+export interface IstStackSpec {
+  /** As the oops names it. */
+  readonly name: '#SS' | '#DF' | 'NMI' | '#DB' | '#MC' | '#VC';
+  readonly vector: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 /** The part of a kernel that decides what happens to a stack. */
 export interface KernelFeatures {
-  /** log2 of the pages of a stack: 1 = 8 KB, 2 = 16 KB. */
+  /** log2 of the pages of a stack: 1 = 8 KB, 2 = 16 KB. KASAN adds 1 (see {@link kernelConfig}). */
   readonly THREAD_SIZE_ORDER: number;
   readonly HAVE_ARCH_VMAP_STACK: boolean;
   /** SCHED_STACK_END_CHECK can be configured. */
@@ -49,15 +45,30 @@ export interface KernelFeatures {
   readonly NR_CACHED_STACKS: number;
   /** A reused cached stack is cleared. */
   readonly clearsReusedStack: boolean;
+  /** THREADINFO_GFP has __GFP_ZERO, whatever is configured: a stack fresh from the allocator is clear. */
+  readonly clearsNewStack: boolean;
+  /** The stack of a dead task is freed before its task_struct (68f24b08ee89, with THREAD_INFO_IN_TASK). */
+  readonly freesStackEarly: boolean;
+  /**
+   * Who charges a stack to its memory cgroup: nobody, the page allocator (__GFP_ACCOUNT, so that a cached
+   * stack stays with the cgroup that first had it), or fork and exit by hand.
+   */
+  readonly memcgCharge: 'none' | 'allocation' | 'task';
   /** Guard pages around the IRQ stack (VMAP_STACK) and between the exception stacks. */
   readonly guardsIrqStack: boolean;
   readonly guardsIstStacks: boolean;
-  /** Exception stacks of one CPU, lowest address first, bytes each. */
-  readonly istStackSize: number;
-  /** Value of the IST field in the #DF gate. */
-  readonly istDoubleFault: number;
+  /** Per-CPU IRQ stack, bytes: IRQ_STACK_ORDER 2 in every version. */
+  readonly IRQ_STACK_SIZE: number;
+  /** Exception stacks of one CPU in the order of their IST index. */
+  readonly istStacks: readonly IstStackSpec[];
+  /** DEBUG_STACKOVERFLOW can be configured for x86-64, and how it words its warning. */
+  readonly stackOverflowCheck: 'none' | 'near' | 'overflown';
   /** The #DF handler runs as NMI: in_interrupt() is true, so die() panics. */
   readonly doubleFaultIsNmi: boolean;
+  /** A #DF that is no guard hit: the task dies, or df_debug() panics with `Machine halted.` at once. */
+  readonly doubleFault: 'dies' | 'halts';
+  /** oops_end() goes back to the top of the task's stack before it ends the task (2deb4be28077, v4.8). */
+  readonly rewindsStack: boolean;
   /** The #PF path takes the page above the stack for a guard hit, too. */
   readonly guardHitAbove: boolean;
   readonly oops: OopsWording;
@@ -100,17 +111,25 @@ const flagsOnly = (size: number, more: ThreadInfoField[] = []): ThreadInfoLayout
 
 const SYSCALL_WORK: ThreadInfoField = { name: 'syscall_work', offset: 8, size: 8 };
 
-const WORDING_2009: OopsWording = {
-  guardPageNamesStack: false,
-  guardPageDie: {
-    doubleFault: 'kernel stack overflow (double-fault)',
-    pageFault: 'kernel stack overflow (page fault)',
-  },
-  diePrefix: '',
-  pageFault: 'unable to handle kernel paging request at',
-  explainsErrorCode: false,
-  rawAddresses: true,
-};
+const KB4 = 4096;
+const KB8 = 8192;
+
+/** Five stacks up to 3.15, #SS first; #DB of two pages (DEBUG_STACK_ORDER 1). */
+const IST_2009: readonly IstStackSpec[] = [
+  { name: '#SS', vector: 12, size: KB4 },
+  { name: '#DF', vector: 8, size: KB4 },
+  { name: 'NMI', vector: 2, size: KB4 },
+  { name: '#DB', vector: 1, size: KB8 },
+  { name: '#MC', vector: 18, size: KB4 },
+];
+const IST_WITHOUT_SS = IST_2009.slice(1);
+const ofSize = (stacks: readonly IstStackSpec[], size: number) =>
+  stacks.map((stack) => ({ ...stack, size }));
+/** SEV-ES #VC; its fall-back stack VC2 is no IST stack of its own and is left out. */
+const IST_WITH_VC: readonly IstStackSpec[] = [
+  ...ofSize(IST_WITHOUT_SS, KB4),
+  { name: '#VC', vector: 29, size: KB4 },
+];
 
 const OLDEST: KernelFeatures = {
   THREAD_SIZE_ORDER: 1,
@@ -120,16 +139,22 @@ const OLDEST: KernelFeatures = {
   threadInfo: threadInfo104('preempt_count', 'uaccess_err'),
   NR_CACHED_STACKS: 0,
   clearsReusedStack: false,
+  clearsNewStack: false,
+  freesStackEarly: false,
+  memcgCharge: 'none',
   guardsIrqStack: false,
   guardsIstStacks: false,
-  istStackSize: 4096,
-  istDoubleFault: 2,
+  IRQ_STACK_SIZE: 16384,
+  istStacks: IST_2009,
+  stackOverflowCheck: 'near',
   doubleFaultIsNmi: false,
+  doubleFault: 'dies',
+  rewindsStack: false,
   guardHitAbove: true,
-  oops: WORDING_2009,
+  oops: WORDING_OLDEST,
 };
 
-type Change = Partial<Omit<KernelFeatures, 'oops'>> & { readonly oops?: Partial<OopsWording> };
+type Change = Partial<Omit<KernelFeatures, 'oops'>>;
 
 const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['2.6.32', {}],
@@ -137,12 +162,28 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['3.6', {}],
   [
     '3.14',
-    { threadInfo: threadInfo104('saved_preempt_count', 'sig_on_uaccess_error, uaccess_err') },
+    {
+      threadInfo: threadInfo104('saved_preempt_count', 'sig_on_uaccess_error, uaccess_err'),
+      stackOverflowCheck: 'overflown',
+      // df_debug(): not in 3.6.
+      doubleFault: 'halts',
+    },
   ],
   // 6538b8ea886e "x86_64: expand kernel stack to 16K"
   ['3.15', { THREAD_SIZE_ORDER: 2 }],
-  ['4.4', { hasStackEndCheck: true, threadInfo: THREAD_INFO_40, istDoubleFault: 1 }],
-  // ba14a194a434, e37e43a497d5, 15f4eae70d36, ac496bf48d97
+  [
+    '4.4',
+    {
+      hasStackEndCheck: true,
+      threadInfo: THREAD_INFO_40,
+      istStacks: IST_WITHOUT_SS,
+      // THREADINFO_GFP is 0x27000c0 (GFP_KERNEL_ACCOUNT) in logs of 4.5 to 4.7; 4.4 is taken to be alike.
+      memcgCharge: 'allocation',
+    },
+  ],
+  // 2deb4be28077 "x86/dumpstack: When OOPSing, rewind the stack before do_exit()"
+  ['4.8', { rewindsStack: true }],
+  // ba14a194a434, e37e43a497d5, 15f4eae70d36, ac496bf48d97, 68f24b08ee89
   [
     '4.9',
     {
@@ -150,10 +191,12 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       THREAD_INFO_IN_TASK: true,
       threadInfo: flagsOnly(8),
       NR_CACHED_STACKS: 2,
-      oops: { rawAddresses: false },
+      freesStackEarly: true,
     },
   ],
-  ['4.14', { clearsReusedStack: true }],
+  ['4.10', {}],
+  ['4.14', { clearsReusedStack: true, clearsNewStack: true }],
+  ['4.17', {}],
   ['4.20', { threadInfo: flagsOnly(16, [{ name: 'status', offset: 8, size: 4 }]) }],
   ['5.0', {}],
   [
@@ -161,27 +204,27 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
     {
       guardsIrqStack: true,
       guardsIstStacks: true,
-      oops: { pageFault: 'unable to handle page fault for address:', explainsErrorCode: true },
+      istStacks: ofSize(IST_WITHOUT_SS, KB4),
+      // Offered for 32-bit only.
+      stackOverflowCheck: 'none',
     },
   ],
   ['5.3', {}],
+  // 93efbde2c331: a 5.2 log has df_debug()'s text, one of 5.5.0+ has die()'s.
+  ['5.6', { doubleFault: 'dies' }],
   ['5.7', {}],
   // The #DF handler enters with nmi_enter(): an overrun through #DF panics the machine.
-  ['5.8', { doubleFaultIsNmi: true }],
-  ['5.11', { threadInfo: flagsOnly(24, [SYSCALL_WORK, { name: 'status', offset: 16, size: 4 }]) }],
-  ['5.14', {}],
-  // 44b979fa302c, 7fae4c24a2b8; read in 5.17, dated 5.16 by their pull requests
+  ['5.8', { doubleFaultIsNmi: true, memcgCharge: 'task' }],
   [
-    '5.16',
+    '5.11',
     {
-      istStackSize: 8192,
-      guardHitAbove: false,
-      oops: {
-        guardPageNamesStack: true,
-        guardPageDie: { doubleFault: 'stack guard page', pageFault: 'stack guard page' },
-      },
+      threadInfo: flagsOnly(24, [SYSCALL_WORK, { name: 'status', offset: 16, size: 4 }]),
+      istStacks: IST_WITH_VC,
     },
   ],
+  ['5.14', {}],
+  // 44b979fa302c, 7fae4c24a2b8; read in 5.17, dated 5.16 by their pull requests
+  ['5.16', { istStacks: ofSize(IST_WITH_VC, KB8), guardHitAbove: false }],
   ['5.19', {}],
   ['6.1', {}],
   ['6.5', {}],
@@ -195,8 +238,9 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       ]),
     },
   ],
-  // First release with the prefix is not known; it is absent in 6.8 and present in 6.14.
-  ['6.14', { oops: { diePrefix: 'Oops: ' } }],
+  ['6.10', {}],
+  ['6.12', {}],
+  ['6.14', {}],
   ['6.19', {}],
 ];
 
@@ -217,7 +261,11 @@ export function featuresOf(version: string): { modelled: string; features: Kerne
   let modelled = oldest;
   for (const [since, change] of CHANGES) {
     if (!sinceVersion(version, since)) break;
-    features = { ...features, ...change, oops: { ...features.oops, ...change.oops } };
+    features = {
+      ...features,
+      ...change,
+      oops: { ...features.oops, ...WORDING_CHANGES.get(since) },
+    };
     modelled = since;
   }
   return { modelled, features };

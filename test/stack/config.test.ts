@@ -48,7 +48,7 @@ describe('kernelConfig', () => {
 
   it('models an unknown version as the nearest lower one', () => {
     assert.equal(featuresOf('5.10').modelled, '5.8');
-    assert.equal(featuresOf('4.8').modelled, '4.4');
+    assert.equal(featuresOf('4.7').modelled, '4.4');
     for (const version of KNOWN_VERSIONS) assert.equal(featuresOf(version).modelled, version);
   });
 
@@ -64,6 +64,48 @@ describe('kernelConfig', () => {
       ['4.9', '5.7', '5.8', '6.19'].map((kernel) => featuresOf(kernel).features.doubleFaultIsNmi),
       [false, false, true, true],
     );
+  });
+
+  it('gives every exception stack the size its version declares', () => {
+    const sizes = (version: string) =>
+      featuresOf(version).features.istStacks.map(({ name, size }) => `${name} ${size / 1024}`);
+    assert.deepEqual(sizes('3.15'), ['#SS 4', '#DF 4', 'NMI 4', '#DB 8', '#MC 4']);
+    assert.deepEqual(sizes('5.0'), ['#DF 4', 'NMI 4', '#DB 8', '#MC 4']);
+    assert.deepEqual(sizes('5.8'), ['#DF 4', 'NMI 4', '#DB 4', '#MC 4']);
+    assert.deepEqual(sizes('5.14'), ['#DF 4', 'NMI 4', '#DB 4', '#MC 4', '#VC 4']);
+    assert.deepEqual(sizes('6.19'), ['#DF 8', 'NMI 8', '#DB 8', '#MC 8', '#VC 8']);
+  });
+
+  it('keeps the double fault at the IST index that its gate names', () => {
+    const index = (kernel: string) => {
+      const { istStacks } = featuresOf(kernel).features;
+      return istStacks.findIndex(({ name }) => name === '#DF') + 1;
+    };
+    assert.deepEqual([index('2.6.32'), index('3.15'), index('4.4'), index('6.19')], [2, 2, 1, 1]);
+  });
+
+  it('doubles the stack for KASAN, and only where a kernel with KASAN can be built', () => {
+    assert.equal(kernelConfig('vmap', { kasan: true }).THREAD_SIZE, 32768);
+    assert.equal(kernelConfig('16k', { kernel: '4.4', kasan: true }).THREAD_SIZE, 32768);
+    assert.equal(kernelConfig('vmap', { kasan: true }).patched, false);
+    assert.throws(() => kernelConfig('8k', { kasan: true }), /KASAN=y is impossible.*4\.0/);
+    assert.throws(
+      () => kernelConfig('vmap', { kernel: '4.20', kasan: true }),
+      /KASAN_VMALLOC=y is impossible|VMAP_STACK=y is impossible/,
+    );
+  });
+
+  it('has the check at interrupts up to 5.1 only', () => {
+    const check = (kernel: string) =>
+      kernelConfig('16k', { kernel, stackOverflowCheck: true }).DEBUG_STACKOVERFLOW;
+    assert.equal(check('5.0'), true);
+    assert.throws(() => check('5.2'), /DEBUG_STACKOVERFLOW=y is impossible.*32 bits/);
+  });
+
+  it('takes 5 levels for a stack where 4 can not reach', () => {
+    assert.equal(kernelConfig('vmap', { stackBase: 0xffa0000000100000n }).levels, 5);
+    assert.equal(kernelConfig('vmap', { stackBase: 0xffffb2a683170000n }).levels, 4);
+    assert.equal(kernelConfig('vmap').levels, 4);
   });
 
   it('keeps every field of thread_info inside it and apart from the others', () => {

@@ -1,0 +1,102 @@
+import type { VirtAddr } from '../x86/addr';
+import type { Machine } from './machine';
+import { readRegs, shortRegisterLines } from './registers-text';
+import { stackAt, type KernelStack } from './stack-info';
+import { unwind, type UnwindState } from './unwind';
+
+const PAGE = 4096n;
+/** kstack_depth_to_print: three lines of four words. */
+const STACK_WORDS = 12;
+const WORDS_A_LINE = 4;
+const PT_REGS_RIP = 128n;
+
+const h = (value: bigint) => value.toString(16).padStart(16, '0');
+
+/**
+ * show_trace_log_lvl(): every word of the stack that points into the kernel's text, newest first. Those that
+ * unwinding does not lead to are marked `? `: left over from earlier calls.
+ *
+ * Runs of one line are folded as the recordings fold them.
+ */
+export function callTrace(m: Machine, from: UnwindState): string[] {
+  const lines = ['Call Trace:'];
+  const reliable = new Set<VirtAddr>();
+  const entries = new Map<VirtAddr, VirtAddr>();
+  for (const step of unwind(m, from)) {
+    if (step.kind === 'call') reliable.add(step.slot);
+    else entries.set(step.regs, step.state.rsp);
+  }
+  const visited = new Set<VirtAddr>();
+  let at: VirtAddr | null = from.rsp & ~7n;
+  while (at !== null) {
+    const stack: KernelStack | null = stackAt(m, at) ?? overflowed(m, at);
+    if (!stack || visited.has(stack.base)) break;
+    visited.add(stack.base);
+    const start: VirtAddr = at < stack.base ? stack.base : at;
+    lines.push(...stackLines(m, stack, start, reliable, entries));
+    at = stack.nextSp === null ? null : m.peek64(stack.nextSp);
+  }
+  return folded(lines);
+}
+
+/** A stack that has run into the page below it is shown from its base on; before 4.9 not at all. */
+function overflowed(m: Machine, at: VirtAddr): KernelStack | null {
+  if (!m.config.THREAD_INFO_IN_TASK) return null;
+  return stackAt(m, (at + PAGE - 1n) & -PAGE);
+}
+
+function stackLines(
+  m: Machine,
+  stack: KernelStack,
+  start: VirtAddr,
+  reliable: ReadonlySet<VirtAddr>,
+  entries: ReadonlyMap<VirtAddr, VirtAddr>,
+): string[] {
+  const { oops } = m.config;
+  const lines: string[] = [];
+  const saidBefore = new Set([...entries.keys()].map((regs) => regs + PT_REGS_RIP));
+  const name = stack.kind === 'task' && !oops.namesTaskStack ? null : stack.name;
+  if (name !== null) lines.push(` <${name}>`);
+  for (let slot = start; slot < stack.top; slot += 8n) {
+    if (entries.has(slot) && !oops.rawAddresses)
+      lines.push(...shortRegisterLines(m, readRegs(m, slot)));
+    const word = m.peek64(slot);
+    if (word === null || saidBefore.has(slot) || !m.text.find(word - 1n)) continue;
+    const sure = reliable.has(slot) ? '' : '? ';
+    const raw = oops.rawAddresses ? `[<${h(word)}>] ` : '';
+    lines.push(` ${raw}${sure}${m.text.symbolizeReturn(word)}`);
+  }
+  if (name !== null) lines.push(oops.rawAddresses ? ' <EOE>' : ` </${name}>`);
+  return lines;
+}
+
+/** The first words above RSP, as kernels up to 4.9 dump them; up to the end of a stack or of what is mapped. */
+export function stackWords(m: Machine, rsp: VirtAddr): string[] {
+  const words: string[] = [];
+  for (let at = rsp; words.length < STACK_WORDS; at += 8n) {
+    if (words.length > 0 && at % BigInt(m.config.THREAD_SIZE) === 0n) break;
+    const word = m.peek64(at);
+    if (word === null) break;
+    words.push(h(word));
+  }
+  const lines: string[] = [];
+  for (let i = 0; i < words.length; i += WORDS_A_LINE)
+    lines.push(` ${words.slice(i, i + WORDS_A_LINE).join(' ')}`);
+  return lines;
+}
+
+function folded(lines: readonly string[]): string[] {
+  const result: string[] = [];
+  let repeated = 0;
+  lines.forEach((line, i) => {
+    if (i > 0 && line === lines[i - 1]) {
+      repeated++;
+      return;
+    }
+    if (repeated > 0) result.push(`    ... (previous line repeated ${repeated} more times)`);
+    repeated = 0;
+    result.push(line);
+  });
+  if (repeated > 0) result.push(`    ... (previous line repeated ${repeated} more times)`);
+  return result;
+}
