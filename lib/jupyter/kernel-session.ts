@@ -39,7 +39,10 @@ export class KernelSession {
     private readonly sessions: SessionManager,
     private readonly managers: readonly { dispose(): void }[],
   ) {
-    this.death = this.status(/^(dead|restarting|autorestarting|terminating)$/).then(() => 'died');
+    this.death = this.status(/^(dead|restarting|autorestarting|terminating)$/).then(() => {
+      this.died = true;
+      return 'died';
+    });
   }
 
   /**
@@ -65,16 +68,18 @@ export class KernelSession {
     const kernelManager = new KernelManager(options);
     const sessionManager = new SessionManager({ ...options, kernelManager });
     const managers = [sessionManager, kernelManager];
+    let started: KernelSession | undefined;
     try {
       await sessionManager.ready;
       const name = path.split('/').at(-1) ?? path;
       const kernel = { name: kernelName };
       const session = await sessionManager.startNew({ path, name, type: 'notebook', kernel });
-      const started = new KernelSession(session, sessionManager, managers);
+      started = new KernelSession(session, sessionManager, managers);
       await within(READY_MS, session.kernel?.info ?? Promise.reject(new Error('no kernel')));
       return started;
     } catch (error) {
-      managers.forEach((manager) => manager.dispose());
+      if (started) await started.shutdown();
+      else managers.forEach((manager) => manager.dispose());
       throw new Error(`kernel ${kernelName} did not start: ${(error as Error).message}`);
     }
   }
@@ -97,7 +102,6 @@ export class KernelSession {
     const ms = performance.now() - began;
     const ended = { outputs: outputs.list, executionCount: null, ms };
     if (reply === 'died') {
-      this.died = true;
       future.dispose();
       return { ...ended, status: 'died', error: { name: 'DeadKernel', value: 'the kernel died' } };
     }

@@ -54,7 +54,7 @@ export function readFigure(content: unknown, metadata: unknown = {}): Figure {
 }
 
 function titleOf({ title }: Json): string | undefined {
-  return text(isObject(title) ? title.text : title)?.replace(/<[^>]*>/g, ' ');
+  return text(text(isObject(title) ? title.text : title)?.replace(/(<[^>]*>|\s)+/g, ' '));
 }
 
 function text(value: unknown): string | undefined {

@@ -2,7 +2,8 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 import type * as Plotly from 'plotly.js-dist';
 import { MIME_TYPE, readFigure, type Figure } from './figure';
-import { currentColours, themed, watchTheme } from './theme';
+import { themed } from './template';
+import { currentColours, watchTheme } from './theme';
 
 /** plotly.js comes with the first figure: 4.6 MB that a page of text does without. */
 const plotly = () => import('plotly.js-dist') as Promise<typeof Plotly>;
