@@ -37,6 +37,9 @@ export function isCanonical(va: VirtAddr, levels: Levels): boolean {
 
 /** `va` with its upper bits made copies of bit 47 (56). */
 export function canonical(va: VirtAddr, levels: Levels): VirtAddr {
+  if (typeof va !== 'bigint') {
+    throw new TypeError(`va: expected an address as a bigint, such as 0x1000n, got ${typeof va}`);
+  }
   return BigInt.asUintN(64, BigInt.asIntN(addressBits(levels), va));
 }
 

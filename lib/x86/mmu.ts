@@ -103,6 +103,7 @@ export class Mmu extends TableWalker {
    * halves, in `pa32`. False: `fault` says why (#PF, or #GP for a non-canonical address).
    */
   translate(va: bigint, access: number, mode: number): boolean {
+    if (typeof va !== 'bigint') throw notAnAddress(va);
     scratch64[0] = va;
     const lo = scratch32[0];
     const hi = scratch32[1];
@@ -125,6 +126,7 @@ export class Mmu extends TableWalker {
 
   /** Translates by a walk that neither looks into the TLB nor fills it. */
   translateUncached(va: bigint, access: number, mode: number): boolean {
+    if (typeof va !== 'bigint') throw notAnAddress(va);
     scratch64[0] = va;
     const lo = scratch32[0];
     const hi = scratch32[1];
@@ -213,4 +215,8 @@ export class Mmu extends TableWalker {
     this.fault = makeFault(VECTOR_GP, 'non-canonical', { address, access: ACCESS_NAMES[access] });
     return false;
   }
+}
+
+function notAnAddress(va: unknown): TypeError {
+  return new TypeError(`va: expected an address as a bigint, such as 0x1000n, got ${typeof va}`);
 }

@@ -1,6 +1,6 @@
 import { hex, type Levels, type PhysAddr, type VirtAddr } from './addr';
 import { type AddressRange, listMappings, type Mapping, type TableRoot } from './mappings';
-import type { TableSource } from './phys-memory';
+import type { PhysMemory, TableSource } from './phys-memory';
 import { type AddressMarker, ptdump } from './ptdump';
 import { CR4_LA57, EFER_NXE } from './registers';
 import { walk, type WalkResult } from './walk';
@@ -65,6 +65,18 @@ export class TableDump implements TableSource, TableRoot {
   /** Looks one address up; see `walk` of walk.ts. */
   walk(va: VirtAddr, maxphyaddr: number = 52): WalkResult {
     return walk(this, { cr3: this.cr3, levels: this.levels, nx: this.nx, maxphyaddr }, va);
+  }
+
+  /**
+   * Puts the tables where they were in the recorded machine, so that a Cpu can walk them.
+   *
+   * @throws RangeError if `memory` does not reach that far
+   */
+  copyTo(memory: PhysMemory): void {
+    for (const [pfn, offset] of this.offsetOfPfn) {
+      const at = this.view.byteOffset + offset;
+      memory.writeBytes(BigInt(pfn) << 12n, new Uint8Array(this.view.buffer, at, PAGE));
+    }
   }
 
   /** All mappings, ascending; neighbours that continue each other with the same bits are one. */

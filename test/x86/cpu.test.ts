@@ -118,6 +118,13 @@ describe('loads and stores', () => {
     assert.deepEqual([fault.errorCode, fault.reason], [9, 'reserved-bit']);
   });
 
+  it('refuse an address that is a Number, which would silently be another one', () => {
+    const { cpu } = new TestMachine();
+    const va = 0xffff888000001234 as unknown as bigint;
+    assert.throws(() => cpu.load64(va), /va: expected an address as a bigint.*got number/);
+    assert.throws(() => cpu.translateUncached(va, 'read'), TypeError);
+  });
+
   it('by the CPU itself ignore CPL 3 and AC', () => {
     const { cpu, tables } = new TestMachine();
     tables.map(0x400000n, 0x1000n, 4096, { user: true });

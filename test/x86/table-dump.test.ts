@@ -5,6 +5,8 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readTableDump } from '../../lib/commands/read-table-dump';
 import { hex } from '../../lib/x86/addr';
+import { Cpu } from '../../lib/x86/cpu';
+import { isFault } from '../../lib/x86/fault';
 import { visitEntries } from '../../lib/x86/mappings';
 import {
   _PAGE_ACCESSED,
@@ -19,6 +21,7 @@ import {
   _PAGE_USER,
   entryTarget,
 } from '../../lib/x86/pte';
+import { PhysMemory } from '../../lib/x86/phys-memory';
 import { parseDumpIndex, TableDump } from '../../lib/x86/table-dump';
 import { walk } from '../../lib/x86/walk';
 import { effort } from '../support/effort';
@@ -71,6 +74,19 @@ describe('recorded page tables', () => {
           const expected = oracleTranslate(read, state, BigInt(va), 'read', 'supervisor');
           assert.equal(walk(dump, dump, BigInt(va)).pa, expected.pa);
         }
+      });
+
+      it('translates as QEMU did on a Cpu whose memory holds the tables', () => {
+        const memory = new PhysMemory(2 ** 32);
+        dump.copyTo(memory);
+        const cpu = new Cpu(memory, { levels: dump.levels, smap: false });
+        cpu.setCr3(dump.cr3);
+        for (const { va, pa } of pairs) {
+          const got = cpu.translate(BigInt(va), 'read');
+          assert.equal(isFault(got) ? null : got, pa === null ? null : BigInt(pa), va);
+        }
+        const { hits, misses } = cpu.counters;
+        assert.equal(hits + misses, pairs.length);
       });
 
       it(`lists the ${tlb.length} leaves of "info tlb", in order, flags included`, () => {
