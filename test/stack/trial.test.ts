@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { Random } from '../../lib/random';
+import { ERAS, kernelConfig } from '../../lib/stack/config';
+import { Machine } from '../../lib/stack/machine';
+import { overrunScene } from '../../lib/stack/overrun';
+import { populate } from '../../lib/stack/population';
+import { NEIGHBOURS, pfnOf, pick } from '../../lib/stack/scene';
+import { TrialRunner, type TrialOptions } from '../../lib/stack/trial';
+
+const OVERRUNS: readonly TrialOptions[] = [
+  { past: 512, frames: 'dense', frame: 128 },
+  { past: 4096, frames: 'sparse', frame: 512 },
+  { jump: 1024 },
+  { poke: 8 },
+  {},
+];
+
+function contents(m: Machine): string {
+  const hash = createHash('sha256');
+  hash.update(m.memory.readBytes(0n, m.memory.size));
+  hash.update(m.pageAllocator.buddyinfo());
+  hash.update(m.vmalloc.vmallocinfo());
+  for (const cache of m.caches.values()) hash.update(cache.slabinfo());
+  hash.update(JSON.stringify(m.tasks.map(({ pid, state }) => [pid, state])));
+  return hash.digest('hex');
+}
+
+describe('TrialRunner', () => {
+  it('gives the same report for the same seed, whatever was tried in between', () => {
+    for (const era of ERAS) {
+      const runner = new TrialRunner(kernelConfig(era), 3);
+      const first = OVERRUNS.map((overrun) => runner.run(overrun, 11));
+      runner.run({}, 5);
+      assert.deepEqual(
+        OVERRUNS.map((overrun) => runner.run(overrun, 11)),
+        first,
+        era,
+      );
+    }
+  });
+
+  it('leaves the machine to the last byte as it was, after any overrun', () => {
+    for (const era of ERAS) {
+      const machine = new Machine(kernelConfig(era), { seed: 2 });
+      const population = populate(machine);
+      machine.snapshot();
+      const before = contents(machine);
+      for (const [seed, options] of OVERRUNS.entries()) {
+        const chosen = pick(machine, population, 'any');
+        overrunScene({ ...population, machine, chosen }, options);
+        machine.restore(new Random(seed));
+        assert.equal(contents(machine), before, `${era} ${JSON.stringify(options)}`);
+        machine.pageAllocator.check();
+      }
+    }
+  });
+
+  it('has a stack above every kind of page in the direct map', () => {
+    const runner = new TrialRunner(kernelConfig('16k'), 1);
+    for (const neighbour of NEIGHBOURS) assert.equal(runner.has(neighbour), true, neighbour);
+  });
+});
+
+describe('populate', () => {
+  it('puts another stack or a slab page below most stacks, as measured on real machines', () => {
+    // Measured: another stack 68.6 to 77.4 %, slab 20.4 to 27.0 % (facts: light load and fragmented).
+    const tally = new Map<string, number>();
+    let stacks = 0;
+    for (const era of ['8k', '16k'] as const) {
+      for (let seed = 1; seed <= 6; seed++) {
+        const m = new Machine(kernelConfig(era, { kernel: '6.1' }), { seed });
+        for (const probe of populate(m).natural) {
+          const kind = m.pageAllocator.pageInfo.classOf(pfnOf(m, probe) - 1);
+          tally.set(kind, (tally.get(kind) ?? 0) + 1);
+          stacks++;
+        }
+      }
+    }
+    const share = (kind: string) => (tally.get(kind) ?? 0) / stacks;
+    assert.ok(share('stack') > 0.55 && share('stack') < 0.85, `stack ${share('stack')}`);
+    assert.ok(share('slab') > 0.15 && share('slab') < 0.4, `slab ${share('slab')}`);
+  });
+
+  it('lets a damaged page table be met by the program that it belongs to', () => {
+    const runner = new TrialRunner(kernelConfig('16k'), 1);
+    const { detector, phase } = runner.run(
+      { past: 4096, frames: 'dense', frame: 256, neighbour: 'pagetable' },
+      1,
+    );
+    assert.deepEqual({ detector, phase }, { detector: 'bad-pagetable', phase: 'activity' });
+  });
+});
