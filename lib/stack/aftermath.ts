@@ -24,6 +24,8 @@ export interface OverrunReport {
   readonly machine: MachineState;
   readonly task: 'alive' | 'killed';
   readonly detector: Detector | null;
+  /** Context switches between the start of the overrunning code and the first symptom; null without one. */
+  readonly noticedAfter: number | null;
   readonly victims: readonly Victim[];
   readonly ownDamage: OwnDamage;
   /** RSP and CR2 when the CPU delivered the first exception; RSP at its deepest if there was none. */
@@ -54,18 +56,24 @@ export function runAndObserve(
   const { machine: m } = scene;
   const below = task.stack - PAGE;
   const before = pageBytes(m, below);
+  const belowClass = before && classAt(m, below);
   const earlier = m.deliveries.length;
 
   let phase: Phase | null = null;
   let detector: Detector | null = null;
+  let noticedAfter: number | null = null;
+  const start = m.switches;
   let seen = m.console.length;
   const note = (now: Phase) => {
     const symptom = firstSymptom(m.console.slice(seen));
+    const printed = symptom && m.console.indexOf(symptom.line, seen);
     seen = m.console.length;
     if (phase !== null) return;
     if (symptom) [phase, detector] = [now, symptom.detector];
     else if (m.state !== 'alive')
       [phase, detector] = [now, m.state === 'reset' ? 'triple-fault' : null];
+    else return;
+    noticedAfter = (printed === null ? m.switches : m.printedAt[printed]) - start;
   };
 
   begin();
@@ -101,6 +109,7 @@ export function runAndObserve(
     machine: m.state,
     task: task.state === 'dead' ? 'killed' : 'alive',
     detector,
+    noticedAfter,
     victims,
     ownDamage,
     rsp: first ? first.rsp : (watch.lowest ?? stackTop(m, task)),
@@ -111,7 +120,7 @@ export function runAndObserve(
     patched: m.config.patched,
     seed: m.random.seed,
     stackBase: task.stack,
-    neighbour: { class: before && classAt(m, below), address: below, before, after },
+    neighbour: { class: belowClass, address: below, before, after },
   };
 }
 

@@ -45,6 +45,7 @@ interface MachineSnapshot {
   readonly runQueue: readonly Task[];
   readonly cachedStacks: readonly VirtAddr[];
   readonly consoleLines: number;
+  readonly switches: number;
   readonly deliveries: number;
   readonly nextPid: number;
 }
@@ -75,6 +76,10 @@ export class Machine {
   readonly runQueue: Task[] = [];
   /** What the kernel printed, without time stamps. */
   readonly console: string[] = [];
+  /** Context switches so far, `ctxt` of /proc/stat: the clock of what follows an overrun. */
+  switches = 0;
+  /** That clock when each line of the console was printed. */
+  readonly printedAt: number[] = [];
   /** What the CPU delivered, in order: for looking back, not used by the kernel. */
   readonly deliveries: { readonly delivery: Delivery; readonly rsp: VirtAddr }[] = [];
   /** Slab caches by name. */
@@ -167,6 +172,7 @@ export class Machine {
       runQueue: [...this.runQueue],
       cachedStacks: [...this.cachedStacks],
       consoleLines: this.console.length,
+      switches: this.switches,
       deliveries: this.deliveries.length,
       nextPid: this.nextPid,
     };
@@ -196,6 +202,8 @@ export class Machine {
     this.runQueue.splice(0, Infinity, ...saved.runQueue);
     this.cachedStacks.splice(0, Infinity, ...saved.cachedStacks);
     this.console.length = saved.consoleLines;
+    this.printedAt.length = saved.consoleLines;
+    this.switches = saved.switches;
     this.deliveries.length = saved.deliveries;
     this.nextPid = saved.nextPid;
     this.exited.length = 0;
@@ -243,6 +251,7 @@ export class Machine {
 
   printk(...lines: string[]): void {
     this.console.push(...lines);
+    for (let i = 0; i < lines.length; i++) this.printedAt.push(this.switches);
   }
 
   /** WARN(): says where, and goes on. */

@@ -48,6 +48,7 @@ export function defineScheduler({ text }: Machine): void {
     m.store64(prev + TASK.THREAD_SP, m.cpu.rsp);
     m.cpu.rsp = m.load64(next + TASK.THREAD_SP);
     m.store64(m.perCpu + PER_CPU.CURRENT_TASK, next);
+    m.switches++;
     m.store64(m.perCpu + PER_CPU.STACK_CANARY, m.load64(next + TASK.STACK_CANARY));
     // load_sp0(): where the CPU goes on entry from user mode.
     const top = m.load64(next + TASK.STACK) + BigInt(m.config.THREAD_SIZE);
