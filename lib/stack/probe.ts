@@ -91,19 +91,20 @@ export function defineProbe({ text }: Machine): void {
       m.call(recurse.address, afterCommand);
     } else if (command === COMMANDS.jump) {
       gpr.rdi = kt + KT.RC;
-      m.call(jump.address, afterCommand);
-    } else m.cpu.rip = access;
+      m.call(jump.address, afterJump);
+    } else m.cpu.rip = command === COMMANDS.poke ? poke : peek;
   });
-  const access = text.at(kfn, 0x138, (m) => {
-    const kt = m.cpu.gpr.rbx;
-    const address = m.load64(kt + KT.A0);
-    const { rsp } = m.cpu;
-    const rspAtAccess = m.load64(kt + KT.A1);
-    m.cpu.gpr.rax = address;
-    if (rspAtAccess !== 0n) m.cpu.rsp = rspAtAccess;
-    if (m.load32(kt + KT.CMD) === COMMANDS.poke) m.store64(address, POKE_VALUE);
-    else m.cpu.gpr.r12 = m.load64(address);
-    m.cpu.rsp = rsp;
+  // The switch's rarer cases lie in kfn.cold: the load at 0x12, the store at 0x28.
+  const cold = text.define('kfn.cold', 0x30, MODULE);
+  const peek = text.at(cold, 0x12, (m) => {
+    withRspOfAccess(m, (address) => {
+      m.cpu.gpr.r12 = m.load64(address);
+    });
+    m.cpu.rip = afterCommand;
+  });
+  const poke = text.at(cold, 0x28, (m) => {
+    m.cpu.gpr.rcx = POKE_VALUE;
+    withRspOfAccess(m, (address) => m.store64(address, POKE_VALUE));
     m.cpu.rip = afterCommand;
   });
   const afterCommand = text.at(kfn, 0x165, (m) => {
@@ -112,6 +113,9 @@ export function defineProbe({ text }: Machine): void {
     m.store32(kt + KT.CMD, 0);
     m.store32(kt + KT.DONE, m.load32(kt + KT.DONE) + 1);
     m.cpu.rip = loop;
+  });
+  const afterJump = text.at(kfn, 0xff, (m) => {
+    m.cpu.rip = afterCommand;
   });
   const afterSchedule = text.at(kfn, 0xbf, (m) => {
     finishWait(m);
@@ -238,10 +242,24 @@ function depthOf(m: Machine): bigint {
   return m.config.STACKPROTECTOR ? m.cpu.gpr.r13 : m.load64(m.cpu.gpr.rbx + RC.DEPTH);
 }
 
+/** The access of poke and peek, with RSP where struct kt says, if it says so. */
+function withRspOfAccess(m: Machine, access: (address: VirtAddr) => void): void {
+  const { cpu } = m;
+  const kt = cpu.gpr.rbx;
+  const address = m.load64(kt + KT.A0);
+  const { rsp } = cpu;
+  const rspAtAccess = m.load64(kt + KT.A1);
+  cpu.gpr.rax = address;
+  if (rspAtAccess !== 0n) cpu.rsp = rspAtAccess;
+  access(address);
+  cpu.rsp = rsp;
+}
+
 /** RSP − the alloca of rc->frame bytes, as the two recorded builds round it: -O2 to 8, -Os to 16. */
 function alloca(m: Machine, rc: VirtAddr): void {
   const align = m.config.STACKPROTECTOR ? 8n : 16n;
   const size = (m.load64(rc + RC.FRAME) + 15n) & -align;
+  m.cpu.gpr.rax = size;
   m.cpu.rsp = BigInt.asUintN(64, m.cpu.rsp - size);
   m.cpu.gpr.r12 = BigInt.asUintN(64, (m.cpu.rsp + 15n) & -16n);
 }
