@@ -5,11 +5,12 @@ import { PageTable } from '../x86/page-table';
 import type { PhysMemory } from '../x86/phys-memory';
 import { writeTss } from '../x86/tss';
 import { DirectMap } from '../mm/direct-map';
-import { layoutFor, type KernelLayout } from '../mm/layout';
+import type { KernelLayout } from '../mm/layout';
 import { PageAllocator } from '../mm/page-allocator';
 import { Vmalloc } from '../mm/vmalloc';
 import type { KernelConfig } from './config';
 import { cpuEntryArea, type CpuEntryArea } from './cpu-entry-area';
+import { layoutOf } from './kernel-layout';
 import { KernelText } from './kernel-text';
 import type { Machine } from './machine';
 import { trapGates } from './traps';
@@ -39,7 +40,8 @@ export interface BootParts {
 
 /** Brings a machine up to where the kernel can create threads. Everything it lays out is in `memory`. */
 export function boot(memory: PhysMemory, config: KernelConfig): BootParts {
-  const layout = layoutFor({ version: config.version, levels: 4 });
+  const { levels } = config;
+  const layout = layoutOf(config, BigInt(memory.size));
   const pageAllocator = new PageAllocator(memory, { version: config.version });
   const allocPage = (what: 'pagetable' | 'percpu' | 'kernel') => {
     const pfn = pageAllocator.allocPages(0, { class: what });
@@ -49,7 +51,7 @@ export function boot(memory: PhysMemory, config: KernelConfig): BootParts {
     return pfn;
   };
   const pageTable = new PageTable(memory, {
-    levels: 4,
+    levels,
     allocTable: () => pageAllocator.allocPages(0, { class: 'pagetable' }),
     freeTable: (pfn) => pageAllocator.freePages(pfn, 0),
   });
@@ -92,7 +94,7 @@ export function boot(memory: PhysMemory, config: KernelConfig): BootParts {
   );
   writeTss(memory, physical(entryArea.tss), { rsp0: 0n, ist });
 
-  const cpu = new Cpu(memory, { levels: 4 });
+  const cpu = new Cpu(memory, { levels });
   cpu.setCr3(page(pageTable.root));
   cpu.idtr = { base: entryArea.idt, limit: 0xfff };
   cpu.tss = entryArea.tss;

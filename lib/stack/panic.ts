@@ -85,7 +85,7 @@ function endsWithLineFeed(why: string): boolean {
 
 function endPanic(m: Machine, why: string): void {
   const { oops } = m.config;
-  if (oops.kernelOffset) m.printk('Kernel Offset: disabled');
+  if (oops.kernelOffset) m.printk(kernelOffset(m));
   if (oops.panicEnd !== 'none') {
     m.printk(
       `---[ end Kernel panic - not syncing: ${why}${oops.panicEnd === 'closed' ? ' ]---' : ''}`,
@@ -93,3 +93,17 @@ function endPanic(m: Machine, why: string): void {
   }
   m.state = 'panic';
 }
+
+/** dump_kernel_offset() */
+function kernelOffset({ layout }: Machine): string {
+  if (!layout.kaslr) return 'Kernel Offset: disabled';
+  const { __START_KERNEL_map: map, _text, MODULES_VADDR } = layout;
+  const [linked, hex] = [map + LINKED_AT, (value: bigint) => value.toString(16)];
+  return (
+    `Kernel Offset: 0x${hex(_text - linked)} from 0x${hex(linked)} ` +
+    `(relocation range: 0x${hex(map)}-0x${hex(MODULES_VADDR - 1n)})`
+  );
+}
+
+/** CONFIG_PHYSICAL_START: where the image lies unless KASLR has moved it. */
+const LINKED_AT = 0x1000000n;

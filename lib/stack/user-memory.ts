@@ -36,7 +36,7 @@ export class UserMemory {
   constructor(private readonly m: Machine) {
     const allocTable = () =>
       this.tablePfns.shift() ?? m.pageAllocator.allocPages(0, { class: 'pagetable' });
-    this.pageTable = new PageTable(m.memory, { levels: 4, allocTable });
+    this.pageTable = new PageTable(m.memory, { levels: m.layout.levels, allocTable });
     // The kernel half of the top level is every process's own copy.
     const kernel = m.memory.readBytes(m.cpu.cr3 & ~0xfffn, PAGE).subarray(KERNEL_HALF);
     m.memory.writeBytes((BigInt(this.pageTable.root) << 12n) + BigInt(KERNEL_HALF), kernel);
