@@ -12,7 +12,7 @@ import { Outbox } from '../../../lib/jupyter/kernel/protocol/outbox';
 import { Wire } from '../../../lib/jupyter/kernel/protocol/wire';
 
 export const ROOT = resolve(__dirname, '../../..');
-const MAIN = join(ROOT, 'lib/dist/jupyter/kernel/main.js');
+export const MAIN = join(ROOT, 'lib/dist/jupyter/kernel/main.js');
 
 /** One output of a cell: the message's type and content. */
 export interface Output {
@@ -74,10 +74,10 @@ export class KernelClient {
   readonly stdin: Dealer;
   readonly iopub = new Subscriber({ linger: 0, receiveHighWaterMark: 0 });
   readonly heartbeat = new Request({ linger: 0 });
-  /** Everything that came on iopub and belongs to no request waited for. */
-  readonly strays: Message[] = [];
   private readonly outboxes: Record<'shell' | 'control' | 'stdin', Outbox>;
   private readonly listeners = new Set<(channel: string, message: Message) => void>();
+  /** Outputs of the last cells, by request: some come after the cell's end. */
+  private readonly collected = new Map<string, Output[]>();
   private closed = false;
   private answers: Answer[] = [];
   stderr = '';
@@ -158,12 +158,20 @@ export class KernelClient {
         if (typeof message === 'string') throw new Error(`the kernel sent: ${message}`);
         if (channel === 'stdin' && message.header.msg_type === 'input_request')
           this.answer(message);
+        if (channel === 'iopub') this.collect(message);
         for (const listener of [...this.listeners]) listener(channel, message);
       } catch (error) {
         if (this.closed) return;
         throw error;
       }
     }
+  }
+
+  private collect({ header, parentHeader, content, metadata, buffers }: Message): void {
+    const { msg_type: type } = header;
+    if (type === 'status' || type === 'iopub_welcome') return;
+    const outputs = this.collected.get(parentHeader.msg_id ?? '');
+    outputs?.push({ type, content, metadata, buffers });
   }
 
   private answer({ content, header }: Message): void {
@@ -283,20 +291,16 @@ export class KernelClient {
       ...content,
     });
     const outputs: Output[] = [];
+    this.collected.set(header.msg_id, outputs);
+    if (this.collected.size > 100) this.collected.delete(this.collected.keys().next().value!);
     let reply: JsonObject | undefined;
     let idle = false;
     const isDone = (channel: string, message: Message) => {
       if (message.parentHeader.msg_id !== header.msg_id) return false;
-      const type = message.header.msg_type;
       if (channel === 'shell') reply = message.content;
-      else if (channel === 'iopub' && type !== 'status') {
-        outputs.push({
-          type,
-          content: message.content,
-          metadata: message.metadata,
-          buffers: message.buffers,
-        });
-      } else if (channel === 'iopub') idle ||= message.content.execution_state === 'idle';
+      else if (channel === 'iopub' && message.header.msg_type === 'status') {
+        idle ||= message.content.execution_state === 'idle';
+      }
       return idle && reply !== undefined;
     };
     const done = this.wait(isDone, timeout, `the end of ${JSON.stringify(code.slice(0, 60))}`).then(

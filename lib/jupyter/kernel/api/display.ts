@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { types } from 'node:util';
 import { isConnected, report } from '../runner/bridge';
 import { encodeBundle, isMimeBundle, present } from '../runner/format';
 import type { Bundle } from '../runner/protocol';
 import { currentRun, lastRun } from '../runner/runs';
-import { SHOW } from './symbol';
+import { DISPLAY, SHOW } from './symbol';
 
 /** How to show something. */
 export interface DisplayOptions {
@@ -32,10 +33,12 @@ export interface DisplayHandle {
 export function display(value: unknown, options: DisplayOptions = {}): DisplayHandle {
   const id = options.id ?? randomUUID();
   show(value, options, id, false);
-  return {
+  const handle = {
     id,
-    update: (next, more = {}) => show(next, more, id, true),
+    update: (next: unknown, more: Omit<DisplayOptions, 'id'> = {}) => show(next, more, id, true),
   };
+  // As a cell's last value it would be shown beside what it stands for.
+  return Object.defineProperty(handle, DISPLAY, { value: () => null });
 }
 
 /** Takes what the cell has shown away; with `wait`, when the next output comes. */
@@ -48,8 +51,10 @@ function show(value: unknown, options: DisplayOptions, id: string, update: boole
   const bundle = raw
     ? { data: encodeBundle(value as Record<string, unknown>), metadata: {} }
     : present(value);
-  const finish = (shown: Bundle) => publish(shown, options.metadata, id, update);
-  if (bundle instanceof Promise) void bundle.then(finish);
+  const finish = (shown: Bundle | null) => {
+    if (shown) publish(shown, options.metadata, id, update);
+  };
+  if (types.isPromise(bundle)) void bundle.then(finish);
   else finish(bundle);
 }
 

@@ -1,4 +1,5 @@
 import ts from 'typescript';
+import { AT_END } from './declarations';
 import { identifierBefore } from './words';
 import type { Completion } from './messages';
 
@@ -19,24 +20,27 @@ export function complete(
 ): Completion {
   const info = language.getCompletionsAtPosition(file, start + position, OPTIONS);
   const word = identifierBefore(code, position);
-  const from = position - word.length;
-  if (info === undefined) return { matches: [], start: from, end: position };
-  const span = info.optionalReplacementSpan;
+  const none = { matches: [], start: position - word.length, end: position };
+  if (info === undefined) return none;
+  // Within quotes more than an identifier may be replaced: the compiler says how much.
+  const span = info.optionalReplacementSpan ?? info.entries[0]?.replacementSpan;
+  const begin = span ? Math.min(Math.max(0, span.start - start), position) : none.start;
+  const typed = code.slice(begin, position);
   const entries = info.entries
-    .filter(({ name, kind }) => isOffered(name, kind, span ? '' : word, code, from))
-    .filter(({ name }) => startsWith(name, span ? code.slice(span.start - start, position) : word))
+    .filter(({ name, kind }) => isOffered(name, kind, code[begin - 1]))
+    .filter(({ name }) => startsWith(name, typed))
     .sort((a, b) => rank(a) - rank(b) || compare(a.sortText, b.sortText) || compare(a.name, b.name))
     .slice(0, LIMIT);
   const matches = entries.map(({ name, kind }) => ({ text: name, type: kindName(kind) }));
-  const begin = span ? Math.max(0, span.start - start) : from;
-  return { matches, start: begin, end: position };
+  return { ...none, matches, start: begin };
 }
 
-function isOffered(name: string, kind: string, word: string, code: string, from: number): boolean {
-  if (name.startsWith('$atEnd_')) return false;
-  // Where the compiler only guesses from words in the file, offer none but those typed for.
+/** @param before the character in front of the word */
+function isOffered(name: string, kind: string, before: string | undefined): boolean {
+  if (name.startsWith(AT_END)) return false;
+  // Words of the file that the compiler offers where it knows nothing better.
   if (kind === ts.ScriptElementKind.warning) return false;
-  return word !== '' || kind !== ts.ScriptElementKind.keyword || code[from - 1] !== '.';
+  return before !== '.' || kind !== ts.ScriptElementKind.keyword;
 }
 
 /** Case counts only if the typed word has capitals. */
@@ -46,7 +50,7 @@ function startsWith(name: string, word: string): boolean {
   return folded.replace(/^['"`#]/, '').startsWith(typed);
 }
 
-/** The cell's own names before those of the library, keywords last. */
+/** Keywords last. */
 function rank({ kind }: ts.CompletionEntry): number {
   return kind === ts.ScriptElementKind.keyword ? 1 : 0;
 }

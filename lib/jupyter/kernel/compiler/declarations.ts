@@ -1,5 +1,6 @@
 import ts from 'typescript';
 import { ImportSlots } from './import-slots';
+import type { Committed } from './messages';
 import type { CellNames, ImportedName } from './names';
 import { bound, identifiersIn } from './names';
 
@@ -54,13 +55,8 @@ export class Declarations {
     return this.entries.keys();
   }
 
-  /**
-   * Takes over what a cell has declared.
-   *
-   * @param dts the cell's declaration file
-   * @param isKept whether a value has really been made, if the cell did not come to its end
-   */
-  add(dts: string, names: CellNames, isKept: (name: string) => boolean): void {
+  /** Takes over what a cell has declared. */
+  add({ dts, names, kept }: Committed): void {
     const found = new Map<string, Entry>();
     const file = ts.createSourceFile('cell.d.ts', dts, ts.ScriptTarget.Latest, true);
     const put = (name: string, text: string, isValue: boolean, isType: boolean) => {
@@ -90,7 +86,7 @@ export class Declarations {
     for (const entry of found.values()) {
       const { name, isValue } = entry;
       const isOwn = names.values.has(name) || names.types.has(name) || imported.has(name);
-      if (!isOwn || (isValue && !isKept(name))) continue;
+      if (!isOwn || (isValue && kept?.has(name) === false)) continue;
       entry.words = identifiersIn(entry.text);
       if (entry.imported) this.slots.index(entry.imported.slot);
       this.put(entry);

@@ -54,7 +54,7 @@ export function refusal(code: string, mistakes: readonly Mistake[], label: strin
   const traceback: string[] = [];
   for (const mistake of mistakes.slice(0, SHOWN)) {
     if (traceback.length > 0) traceback.push('');
-    traceback.push(`${bold(red(`TS${mistake.code}`))}: ${mistake.message}`);
+    traceback.push(bold(red(`TS${mistake.code}: ${mistake.message}`)));
     traceback.push(...codeFrame(code, spanOf(code, mistake), label));
   }
   const more = mistakes.length - SHOWN;

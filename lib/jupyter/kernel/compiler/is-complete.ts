@@ -3,9 +3,13 @@ import type { Completeness } from './messages';
 
 /** What the parser says when the text only ends too early. */
 const UNFINISHED = new Set([
-  1002, // unterminated string literal
   1010, // */ expected
   1160, // unterminated template literal
+]);
+
+/** What no further line can mend. */
+const UNMENDABLE = new Set([
+  1002, // unterminated string literal
   1161, // unterminated regular expression literal
 ]);
 
@@ -24,9 +28,8 @@ export function isComplete(code: string): Completeness {
   const [first] = parseDiagnostics;
   const isAtEnd = first.start >= end;
   const isUnfinished = UNFINISHED.has(first.code) && first.start + first.length >= end;
-  const isMultiline = first.code !== 1002 && first.code !== 1161;
-  if (isAtEnd || (isUnfinished && isMultiline))
-    return { status: 'incomplete', indent: indent(code) };
+  if (UNMENDABLE.has(first.code)) return { status: 'invalid' };
+  if (isAtEnd || isUnfinished) return { status: 'incomplete', indent: indent(code) };
   return { status: 'invalid' };
 }
 

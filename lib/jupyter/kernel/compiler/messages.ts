@@ -1,4 +1,5 @@
 import type { Failure } from '../runner/protocol';
+import type { CellNames } from './names';
 
 /** A cell, ready to run. */
 export interface CompiledCell {
@@ -11,6 +12,15 @@ export interface CompiledCell {
   warnings: string[];
   /** For `commit`. */
   token: number;
+}
+
+/** What a cell has declared. */
+export interface Committed {
+  /** Its declaration file. */
+  dts: string;
+  names: CellNames;
+  /** Values that exist, if the cell did not come to its end. */
+  kept?: Set<string>;
 }
 
 /** A cell that does not run. */
@@ -39,8 +49,10 @@ export interface Completeness {
 export interface Compiler {
   /** Checks and compiles; `label` is what messages call the cell. */
   compile(code: string, label: string): CompiledCell | RefusedCell;
-  /** The cell was run: all of it, or up to declaration `reached`. */
-  commit(token: number, finished: boolean, reached: number): void;
+  /** The cell was run: all of it, or up to declaration `reached`. Returns what later cells see. */
+  commit(token: number, finished: boolean, reached: number): Committed | null;
+  /** Takes over what an earlier compiler had been told. */
+  restore(all: Committed[]): void;
   complete(code: string, position: number): Completion;
   inspect(code: string, position: number, detail: number): Inspection | null;
   isComplete(code: string): Completeness;

@@ -9,7 +9,7 @@ import { Host, isInstalled } from './host';
 import { inspect } from './inspect';
 import { instrumentCell, instrumentFile, isCounted } from './instrument';
 import { isComplete } from './is-complete';
-import type { CompiledCell, Compiler, RefusedCell } from './messages';
+import type { Committed, CompiledCell, Compiler, RefusedCell } from './messages';
 import type { CellNames } from './names';
 import { identifiersIn, namesOf } from './names';
 import { toRepl } from './repl';
@@ -42,7 +42,11 @@ export class Service implements Compiler {
   /** Files whose mistakes have been told, by version. */
   private readonly told = new Map<string, string>();
 
-  constructor(folder: string) {
+  /** @param isCancelled whether what is being compiled need not be finished */
+  constructor(
+    folder: string,
+    private readonly isCancelled: () => boolean = () => false,
+  ) {
     this.host = new Host(folder);
     this.language = ts.createLanguageService(this.host, ts.createDocumentRegistry());
   }
@@ -52,6 +56,7 @@ export class Service implements Compiler {
     const written = parse(isObject ? `(${code})` : code);
     const names = namesOf(written);
     const framed = this.frame(code, names, isObject);
+    const token = this.cancellation();
     this.host.setCell(framed.text, /\bimport\b|\brequire\b/.test(code));
     const program = this.language.getProgram()!;
     const file = program.getSourceFile(this.host.cellFile)!;
@@ -61,12 +66,21 @@ export class Service implements Compiler {
         .filter((one) => isRelevant(one) && isWithin(one, start, end))
         .map((one) => toMistake(one, start));
     // What is left open in the cell may only be noticed behind it.
-    let mistakes = mistakesOf(program.getSyntacticDiagnostics(file), Infinity).slice(0, 10);
+    let mistakes = mistakesOf(program.getSyntacticDiagnostics(file, token), Infinity).slice(0, 10);
     if (mistakes.length === 0) {
-      mistakes = mistakesOf(program.getSemanticDiagnostics(file), start + code.length);
+      mistakes = mistakesOf(program.getSemanticDiagnostics(file, token), start + code.length);
     }
     if (mistakes.length > 0) return { ok: false, error: refusal(code, mistakes, label) };
     return this.emit(program, file, framed, written, names);
+  }
+
+  private cancellation(): ts.CancellationToken {
+    return {
+      isCancellationRequested: this.isCancelled,
+      throwIfCancellationRequested: () => {
+        if (this.isCancelled()) throw new ts.OperationCanceledException();
+      },
+    };
   }
 
   private emit(
@@ -102,13 +116,21 @@ export class Service implements Compiler {
     };
   }
 
-  commit(token: number, finished: boolean, reached: number): void {
+  commit(token: number, finished: boolean, reached: number): Committed | null {
     const { pending } = this;
-    if (pending?.token !== token) return;
+    if (pending?.token !== token) return null;
     this.pending = undefined;
     const { dts, names, order } = pending;
-    const isKept = (name: string) => finished || (order.get(name) ?? 0) <= reached;
-    this.declarations.add(dts, names, isKept);
+    const kept = [...names.values, ...names.imports.map(({ name }) => name)].filter(
+      (name) => (order.get(name) ?? 0) <= reached,
+    );
+    const committed = finished ? { dts, names } : { dts, names, kept: new Set(kept) };
+    this.declarations.add(committed);
+    return committed;
+  }
+
+  restore(all: Committed[]): void {
+    for (const committed of all) this.declarations.add(committed);
   }
 
   complete(code: string, position: number) {

@@ -3,8 +3,14 @@ import type { Answer, Compiler, Question } from './messages';
 import { Service } from './service';
 
 /** The thread in which cells are checked and compiled. */
-const { folder } = workerData as { folder: string };
-const service: Compiler = new Service(folder);
+const { folder, cancelled } = workerData as { folder: string; cancelled: Int32Array };
+const service: Compiler = new Service(folder, () => Atomics.load(cancelled, 0) !== 0);
+
+/** The compiler works by recursion: what is nested too deep ends it. */
+function messageOf(error: unknown): string {
+  const { message } = error as Error;
+  return /call stack/.test(message) ? 'the code is nested too deep for the compiler' : message;
+}
 
 parentPort!.on('message', ({ id, method, args }: Question) => {
   let answer: Answer;
@@ -12,7 +18,7 @@ parentPort!.on('message', ({ id, method, args }: Question) => {
     const call = service[method] as (...given: unknown[]) => unknown;
     answer = { id, value: call.apply(service, args) };
   } catch (error) {
-    answer = { id, error: (error as Error).message };
+    answer = { id, error: messageOf(error) };
   }
   parentPort!.postMessage(answer);
 });

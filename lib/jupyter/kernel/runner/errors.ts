@@ -57,7 +57,7 @@ function traceback(error: Error): string[] {
   const frames = typeof stack === 'string' ? stack.split('\n').filter(isFrame) : [];
   const head = cut(String(error.message ?? ''));
   return [
-    `${bold(red(nameOf(error)))}${head === '' ? '' : `: ${head}`}`,
+    bold(red(`${nameOf(error)}${head === '' ? '' : `: ${head}`}`)),
     ...(place ? codeFrame(place.source, place, place.label) : []),
     ...frames.map((frame) => dim(frame)),
     ...extras(error),
@@ -113,7 +113,7 @@ function describeValue(value: unknown, at?: Place): Failure {
   const evalue = cut(typeof value === 'string' ? value : inspect(value, { depth: 2 }));
   const ename = 'Uncaught';
   const frame = at ? codeFrame(at.source, at, at.label) : [];
-  return { ename, evalue, traceback: [`${bold(red(ename))}: ${evalue}`, ...frame] };
+  return { ename, evalue, traceback: [bold(red(`${ename}: ${evalue}`)), ...frame] };
 }
 
 function cut(text: string): string {

@@ -1,10 +1,12 @@
+import { types } from 'node:util';
 import { openComms } from '../api/comms';
 import { report } from './bridge';
 import { describe, noteThrown } from './errors';
 import type { Evaluator, Outcome } from './evaluator';
+import type { Shown } from './format';
 import { present } from './format';
 import { importModule, metaOf } from './modules';
-import type { Bundle, Ended, ExecuteOrder } from './protocol';
+import type { Ended, ExecuteOrder } from './protocol';
 import type { Run } from './runs';
 import { beginRun, currentRun, killBackground, killRun, resetCurrent, within } from './runs';
 import { addScript } from './stack';
@@ -62,7 +64,7 @@ function conclude(evaluator: Evaluator, run: Run, outcome: Outcome): void {
   const { result } = hooks;
   hooks.result = NOTHING;
   if (result === NOTHING || result === undefined) return end(run, { status: 'ok' });
-  let shown: Bundle | Promise<Bundle> | undefined;
+  let shown: Shown | Promise<Shown> | undefined;
   let error: unknown;
   const ended = evaluator.guard(() => {
     try {
@@ -73,11 +75,15 @@ function conclude(evaluator: Evaluator, run: Run, outcome: Outcome): void {
   });
   if (!ended) return end(run, { status: 'interrupted' });
   if (shown === undefined) return end(run, { status: 'error', error: describe(error) });
-  if (!(shown instanceof Promise)) return end(run, { status: 'ok', result: shown });
+  if (!types.isPromise(shown)) return end(run, succeeded(shown));
   shown.then(
-    (bundle) => end(run, { status: 'ok', result: bundle }),
+    (bundle) => end(run, succeeded(bundle)),
     (thrown: unknown) => end(run, { status: 'error', error: describe(thrown) }),
   );
+}
+
+function succeeded(shown: Shown): Ended {
+  return shown === null ? { status: 'ok' } : { status: 'ok', result: shown };
 }
 
 /** One turn later: what the cell threw in a promise nobody waits for is known by then. */

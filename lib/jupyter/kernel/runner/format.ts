@@ -9,6 +9,9 @@ const DEPTH = 4;
 
 const OPTIONS = { depth: DEPTH, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 80 };
 
+/** Null: nothing. */
+export type Shown = Bundle | null;
+
 /** Whether `value` is a MIME bundle: every key is a MIME type. */
 export function isMimeBundle(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -18,9 +21,9 @@ export function isMimeBundle(value: unknown): value is Record<string, unknown> {
 
 /**
  * A value as front ends show it: what its own `[Symbol.for('Jupyter.display')]()` says, always
- * with `text/plain` beside it.
+ * with `text/plain` beside it. A method that returns nothing wants nothing shown.
  */
-export function present(value: unknown): Bundle | Promise<Bundle> {
+export function present(value: unknown): Shown | Promise<Shown> {
   const method = displayMethod(value);
   if (method === undefined) return plain(value);
   const shown: unknown = method.call(value);
@@ -38,11 +41,12 @@ function displayMethod(value: unknown): ((this: unknown) => unknown) | undefined
   return typeof method === 'function' ? (method as () => unknown) : undefined;
 }
 
-function complete(shown: unknown, value: unknown): Bundle {
+function complete(shown: unknown, value: unknown): Shown {
+  if (shown === undefined || shown === null) return null;
   const wrapped = shown as { data?: unknown; metadata?: unknown };
   const full = isMimeBundle(shown)
     ? { data: shown, metadata: {} }
-    : isMimeBundle(wrapped?.data)
+    : isMimeBundle(wrapped.data)
       ? { data: wrapped.data, metadata: (wrapped.metadata ?? {}) as Record<string, unknown> }
       : undefined;
   if (full === undefined) {

@@ -61,6 +61,7 @@ export class Executions {
       return;
     }
     this.isInterrupted = true;
+    parts.compiler.cancel();
     if (waiting === undefined) return;
     parts.order({ type: 'interrupt', run: waiting.run });
     void sleep(CHILDREN_MS).then(() => {
@@ -152,9 +153,9 @@ export class Executions {
   private async runCell(run: number, code: string, label: string, stdin: boolean): Promise<Ended> {
     const { compiler, outputs, order } = this.parts;
     if (code.trim() === '') return { status: 'ok' };
-    const compiled = await compiler.ask('compile', code, label);
-    if (!compiled.ok) return { status: 'error', error: compiled.error };
+    const compiled = await compiler.ask('compile', code, label).catch(notCompiled);
     if (this.isInterrupted) return { status: 'interrupted' };
+    if (!compiled.ok) return { status: 'error', error: compiled.error };
     for (const warning of compiled.warnings) outputs.stream(run, 'stderr', `${warning}\n`);
     this.serial += 1;
     const { code: script, map, lineOffset, names, token } = compiled;
@@ -167,7 +168,7 @@ export class Executions {
       this.waiting = { run, resolve };
       order(job);
     });
-    await compiler.ask('commit', token, done.ended.status === 'ok', done.reached);
+    await compiler.commit(token, done.ended.status === 'ok', done.reached).catch(() => undefined);
     return done.ended;
   }
 
@@ -191,6 +192,14 @@ export class Executions {
     }
     return results;
   }
+}
+
+function notCompiled(error: Error): { ok: false; error: Failure } {
+  const { message: evalue } = error;
+  return {
+    ok: false,
+    error: { ename: 'CompilerError', evalue, traceback: [`CompilerError: ${evalue}`] },
+  };
 }
 
 function isStdinAllowed({ content }: Message): boolean {

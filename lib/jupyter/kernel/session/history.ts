@@ -17,6 +17,8 @@ type Row = [number, number, string] | [number, number, [string, string | null]];
 export class History {
   private readonly entries: Entry[] = [];
   private readonly session: number;
+  /** Ends a line that a crash has cut short. */
+  private lineBreak = '';
 
   constructor(private readonly file?: string) {
     if (file !== undefined && existsSync(file)) this.read(file);
@@ -29,7 +31,8 @@ export class History {
     if (this.file === undefined) return;
     try {
       mkdirSync(dirname(this.file), { recursive: true });
-      appendFileSync(this.file, `${JSON.stringify(entry)}\n`);
+      appendFileSync(this.file, `${this.lineBreak}${JSON.stringify(entry)}\n`);
+      this.lineBreak = '';
     } catch {
       // A history that cannot be written is still one for this session.
     }
@@ -66,7 +69,9 @@ export class History {
   }
 
   private read(file: string): void {
-    for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const text = readFileSync(file, 'utf8');
+    if (text !== '' && !text.endsWith('\n')) this.lineBreak = '\n';
+    for (const line of text.split('\n')) {
       try {
         const entry: unknown = JSON.parse(line);
         if (isObject(entry) && typeof entry.input === 'string') {

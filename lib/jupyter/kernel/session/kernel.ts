@@ -235,7 +235,7 @@ export class Kernel {
     for (const message of this.commRuns.values()) this.outputs.status('idle', message.header);
     this.commRuns.clear();
     this.stdin.cancel();
-    void this.compiler.ask('forget');
+    void this.compiler.forget();
     if (!this.executions.died(error)) this.outputs.error(0, error);
   }
 }

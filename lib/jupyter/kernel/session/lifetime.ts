@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 
-const INTERVAL_MS = 1000;
+const INTERVAL_MS = 500;
 
 /**
  * Calls `end` once when nobody can want the kernel any more: the process that started it is

@@ -4,7 +4,7 @@ const PER_MS = 800;
 /** What a message costs besides its text. */
 const MESSAGE = 1000;
 /** More than this from one cell helps nobody; the rest is counted and left out. */
-const CELL_LIMIT = 20_000_000;
+const CELL_LIMIT = Number(process.env.GUARDPAGE_KERNEL_OUTPUT_LIMIT) || 10_000_000;
 
 /** Paces what cells print, so that none of it is lost on the way, and cuts what never ends. */
 export class Throttle {
