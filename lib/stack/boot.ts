@@ -39,9 +39,9 @@ export interface BootParts {
 }
 
 /** Brings a machine up to where the kernel can create threads. Everything it lays out is in `memory`. */
-export function boot(memory: PhysMemory, config: KernelConfig): BootParts {
+export function boot(memory: PhysMemory, config: KernelConfig, seed: number): BootParts {
   const { levels } = config;
-  const layout = layoutOf(config, BigInt(memory.size));
+  const layout = layoutOf(config, BigInt(memory.size), seed);
   const pageAllocator = new PageAllocator(memory, { version: config.version });
   const allocPage = (what: 'pagetable' | 'percpu' | 'kernel') => {
     const pfn = pageAllocator.allocPages(0, { class: what });

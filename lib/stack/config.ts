@@ -50,6 +50,8 @@ export interface KernelConfig extends KernelFeatures {
   readonly usable: number;
   /** Levels of the page tables. */
   readonly levels: Levels;
+  /** KASLR: image and regions lie where the boot's random numbers put them. */
+  readonly kaslr: boolean;
   /** An address that stacks must be able to have: KASLR has put the regions so that they can. */
   readonly stackBase: VirtAddr | null;
 }
@@ -72,6 +74,8 @@ export interface KernelOptions {
   readonly hashPointers?: boolean;
   /** False leaves #DF on the stack that overflowed. */
   readonly doubleFaultIst?: boolean;
+  /** RANDOMIZE_BASE (since 3.14) and RANDOMIZE_MEMORY (since 4.8); off unless given, as with nokaslr. */
+  readonly kaslr?: boolean;
   /** Where a stack is to lie: decides, if need be, where KASLR has put the direct map or the vmalloc area. */
   readonly stackBase?: VirtAddr;
 }
@@ -139,6 +143,7 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
     patched: THREAD_SIZE_ORDER !== shippedOrder,
     usable: THREAD_SIZE - endOfStackOffset(features) - 8,
     levels: levelsFor(options.stackBase),
+    kaslr: options.kaslr ?? false,
     stackBase: options.stackBase ?? null,
   };
 }

@@ -1,4 +1,5 @@
 import type { VirtAddr } from '../x86/addr';
+import { Random } from '../random';
 import { sinceVersion } from '../mm/kernel-version';
 import { layoutFor, type KernelLayout } from '../mm/layout';
 import type { KernelConfig } from './config';
@@ -8,36 +9,44 @@ const GIB = 1n << 30n;
 const REGIONS_END = 0xfffffe0000000000n;
 
 /**
- * The address-space layout of a configured kernel. If a stack is to lie where the unmoved regions do not
+ * The address-space layout of a configured kernel: with KASLR as `seed` has it. If a stack is to lie where the unmoved regions do not
  * let it, KASLR (CONFIG_RANDOMIZE_MEMORY, since 4.8) has moved the direct map or the vmalloc area so that it
  * can, in steps of 1 GiB; where it can't, the layout stays as it is and the allocation is refused.
  *
- * @throws RangeError for 5 levels before 4.14
+ * @throws RangeError for 5 levels before 4.14, and for KASLR before 3.14
  */
-export function layoutOf(config: KernelConfig, ramBytes: bigint): KernelLayout {
+export function layoutOf(config: KernelConfig, ramBytes: bigint, seed: number): KernelLayout {
   const { version, levels, stackBase, VMAP_STACK } = config;
-  const layout = layoutFor({ version, levels });
+  const kaslr = config.kaslr ? new Random(seed) : undefined;
+  const layout = layoutFor({ version, levels, kaslr, ramBytes: Number(ramBytes) });
   if (stackBase === null || !sinceVersion(version, '4.8')) return layout;
-  const lowest = layout.PAGE_OFFSET;
+  const lowest = layoutFor({ version, levels }).PAGE_OFFSET;
   if (stackBase < lowest || stackBase >= REGIONS_END) return layout;
   return VMAP_STACK
-    ? withVmalloc(layout, stackBase, lowest + ramBytes)
+    ? withVmalloc(layout, stackBase, ramBytes)
     : withDirectMap(layout, stackBase, ramBytes);
 }
 
-function withVmalloc(layout: KernelLayout, base: VirtAddr, directEnd: VirtAddr): KernelLayout {
-  const { VMALLOC_START, VMALLOC_END } = layout;
-  if ((base >= VMALLOC_START && base <= VMALLOC_END) || base < directEnd + GIB) return layout;
+function withVmalloc(layout: KernelLayout, base: VirtAddr, ramBytes: bigint): KernelLayout {
+  const { PAGE_OFFSET, VMALLOC_START, VMALLOC_END } = layout;
+  if (base >= VMALLOC_START && base <= VMALLOC_END) return layout;
+  if (base >= PAGE_OFFSET && base < PAGE_OFFSET + ramBytes + GIB) return layout;
   const size = VMALLOC_END - VMALLOC_START + 1n;
   const highest = (REGIONS_END - size) & -GIB;
   const wanted = base & -GIB;
   const start = wanted < highest ? wanted : highest;
-  return moved(layout, { VMALLOC_START: start, VMALLOC_END: start + size - 1n });
+  // The direct map comes before the vmalloc area.
+  const unmoved = layoutFor({ version: layout.version, levels: layout.levels });
+  return moved(layout, {
+    PAGE_OFFSET: PAGE_OFFSET + ramBytes <= start ? PAGE_OFFSET : unmoved.PAGE_OFFSET,
+    VMALLOC_START: start,
+    VMALLOC_END: start + size - 1n,
+  });
 }
 
 function withDirectMap(layout: KernelLayout, base: VirtAddr, ramBytes: bigint): KernelLayout {
   const { PAGE_OFFSET, VMALLOC_START, VMALLOC_END } = layout;
-  if (base < PAGE_OFFSET + ramBytes) return layout;
+  if (base >= PAGE_OFFSET && base < PAGE_OFFSET + ramBytes) return layout;
   const start = base & -GIB;
   if (base >= start + ramBytes) return layout;
   const end = ((start + ramBytes) & -GIB) + 2n * GIB;

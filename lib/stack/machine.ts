@@ -115,7 +115,7 @@ export class Machine {
       throw new RangeError(`ramMiB: expected a whole number from 32 to 1024, got ${ramMiB}`);
     }
     this.memory = new PhysMemory(ramMiB * 2 ** 20);
-    const parts = boot(this.memory, config);
+    const parts = boot(this.memory, config, options.seed ?? 1);
     this.cpu = parts.cpu;
     this.pageAllocator = parts.pageAllocator;
     this.pageTable = parts.pageTable;

@@ -194,11 +194,15 @@ export function defineProbe({ text }: Machine): void {
     leaveFrame(m, RECURSE_SAVES_SMALL, jump.name, 0x9b);
   });
 
-  // leaf(): y[0] = x, y[3] = x + 1 in an array of four below the return address.
+  // leaf(): y[0] = x, y[3] = x + 1 in an array of four, below the canary that an array brings.
   text.at(leaf, 0, (m) => {
     const x = m.cpu.gpr.rdi;
+    const { rsp } = m.cpu;
+    pushCanary(m);
     m.store64(m.cpu.rsp - 32n, x);
     m.store64(m.cpu.rsp - 8n, x + 1n);
+    if (!popCanary(m, leaf.name, 0x2b)) return;
+    m.cpu.rsp = rsp;
     m.ret();
   });
 
