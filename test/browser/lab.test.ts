@@ -115,4 +115,10 @@ describe('a notebook in JupyterLab', function () {
     const y = x.map((depth) => 8192 - depth * 160);
     assert.deepEqual(traces[0], { type: 'scatter', name: '8 KB', x, y });
   });
+
+  it('shows the saved figure when it is opened again, before anything is run', async () => {
+    await page.reload();
+    await lines().scrollIntoViewIfNeeded();
+    await lines().locator('.scatterlayer .trace').nth(1).waitFor();
+  });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { processesWith } from '../../lib/jupyter/processes';
 import { runNotebook, type NotebookRun } from '../../lib/jupyter/run-notebook';
 import { startServer, type JupyterServer } from '../../lib/jupyter/server';
@@ -97,17 +98,21 @@ describe('runNotebook', function () {
     await assert.rejects(runNotebook(nameless, options), /^Error: x\.ipynb names no kernel$/);
   });
 
-  it("runs TypeScript with the project's library", async () => {
-    const path = join('test', 'browser', 'notebooks', 'stand-in.ipynb');
-    const notebook = JSON.parse(readFileSync(join(project.root, path), 'utf8'));
-    const { ok, cells } = await runNotebook(notebook, { server, path, cellTimeoutMs: 30_000 });
-    assert.equal(ok, true, JSON.stringify(cells.at(-1)));
-    assert.deepEqual(cells[0].outputs, [
-      { output_type: 'stream', name: 'stdout', text: 'drawn: 6\n' },
-    ]);
-    const [figure] = cells[1].outputs;
-    assert.ok('data' in figure && 'application/vnd.plotly.v1+json' in figure.data);
-  });
+  for (const kernelName of ['guardpage', 'tslab']) {
+    it(`runs TypeScript with the project's library in the kernel ${kernelName}`, async () => {
+      const path = join('test', 'browser', 'notebooks', 'stand-in.ipynb');
+      const notebook = JSON.parse(readFileSync(join(project.root, path), 'utf8'));
+      const options = { server, path, kernelName, cellTimeoutMs: 30_000 };
+      const { ok, cells } = await runNotebook(notebook, options);
+      assert.equal(ok, true, JSON.stringify(cells.at(-1)));
+      const [drawn] = cells[0].outputs;
+      assert.ok(drawn.output_type === 'stream');
+      assert.equal(stripVTControlCharacters(drawn.text), 'drawn: 6\n');
+      const [figure] = cells[1].outputs;
+      assert.ok('data' in figure);
+      assert.deepEqual(Object.keys(figure.data), ['application/vnd.plotly.v1+json', 'text/plain']);
+    });
+  }
 
   it('leaves no kernel behind', async () => {
     const kernels = () => processesWith(join(project.own, `run-${process.pid}-`));
