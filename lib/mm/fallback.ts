@@ -111,14 +111,17 @@ function claim(
     return type;
   }
   if (!found.whole) return unclaimed;
-  const moved = zone.moveFreePages(pfn, type) + (1 << found.order);
-  if (moved + alikePages(zone, pfn, found.order, oldType, type, moved) >= PAGEBLOCK_PAGES >> 1) {
+  // Up to 6.9 the free pages around it change lists even when the pageblock is not claimed.
+  const keep = rules.fallback === '6.10';
+  const around = keep ? zone.freePagesIn(pfn) : zone.moveFreePages(pfn, type);
+  const free = around + (1 << found.order);
+  if (free + alikePages(zone, pfn, found.order, oldType, type, free) >= PAGEBLOCK_PAGES >> 1) {
+    if (keep) zone.moveFreePages(pfn, type);
     blocks.set(pfn, type);
     counters.claimedPageblocks++;
     return type;
   }
-  // The free pages around it were moved all the same.
-  return rules.fallback === '2.6.32' ? found.type : type;
+  return unclaimed;
 }
 
 /** Since 4.12: pages in use that suit the new type count towards the half. */

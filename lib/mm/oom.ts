@@ -52,7 +52,10 @@ export function oomBadness(task: OomTask, totalPages: number, version: string): 
   return points + task.oomScoreAdj * Math.trunc(totalPages / 1000);
 }
 
-/** select_bad_process(): the task with the most points, the first of several; null when there is none. */
+/**
+ * select_bad_process(): the task with the most points; of several the last, before 5.x the first (in
+ * which release that changed was not looked up). Null when nobody may be killed.
+ */
 export function selectVictim(
   tasks: readonly OomTask[],
   totalPages: number,
@@ -60,9 +63,10 @@ export function selectVictim(
 ): OomTask | null {
   let chosen: OomTask | null = null;
   let most = -Infinity;
+  const lastOfEqual = sinceVersion(version, '5.0');
   for (const task of tasks) {
     const points = oomBadness(task, totalPages, version);
-    if (points === null || points <= most) continue;
+    if (points === null || points < most || (points === most && !lastOfEqual)) continue;
     most = points;
     chosen = task;
   }

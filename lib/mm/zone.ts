@@ -142,6 +142,18 @@ export class Zone {
     return moved;
   }
 
+  /** Pages in the free blocks that begin inside a pageblock. */
+  freePagesIn(pfn: number): number {
+    const first = pfn & ~(PAGEBLOCK_PAGES - 1);
+    let free = 0;
+    for (let p = Math.max(first, this.start); p < Math.min(first + PAGEBLOCK_PAGES, this.end);) {
+      const order = this.free.freeOrder(p);
+      if (order >= 0) free += 1 << order;
+      p += order >= 0 ? 1 << order : 1;
+    }
+    return free;
+  }
+
   /** Pageblocks of each type, in the order of MIGRATE_TYPES. A block that reaches out is counted. */
   pageblockCounts(): number[] {
     const counts = MIGRATE_TYPES.map(() => 0);

@@ -70,6 +70,7 @@ export class BuddyModel {
     this.blocks.pop();
     this.inUse.fill(0, pfn, pfn + (1 << order));
     this.allocator.freePages(pfn, order);
+    assert.equal(this.allocator.pageInfo.ownerOf(pfn + (1 << order) - 1), 0);
   }
 
   /** Free + allocated = all, by the model's own count; then the allocator's own check. */

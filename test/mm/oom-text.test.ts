@@ -52,6 +52,15 @@ describe('the words of the kernel when memory runs out', () => {
     assert.equal(chosen.length, 5);
   });
 
+  it('of two equal tasks the last is chosen, before 5.0 the first; never one with -1000 or PID 1', () => {
+    const row = (pid: number, adj: number) =>
+      `[     ${pid}]     0    ${pid}     4857     4786   114688        0             ${adj} hog`;
+    const tasks = parseTasks([row(1, 0), row(24, 0), row(25, 0), row(26, -1000), row(27, -500)]);
+    assert.equal(selectVictim(tasks, 13399, '6.1')?.pid, 25);
+    assert.equal(selectVictim(tasks, 13399, '4.9')?.pid, 24);
+    assert.equal(selectVictim(tasks.slice(3, 4), 13399, '6.1'), null);
+  });
+
   it('the lines of older kernels', () => {
     const request = { comm: 'sh', order: 1, oomScoreAdj: 0, compaction: true };
     const header = (version: string) =>

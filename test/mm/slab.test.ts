@@ -138,6 +138,16 @@ describe('slab caches', () => {
     assert.ok(isFault(cache.alloc()));
   });
 
+  it('empty slabs go back to the page allocator, all but four and the one in use', () => {
+    const { cache, pageAllocator } = setUp('6.1');
+    const objects = Array.from({ length: 400 }, () => take(cache));
+    assert.equal(cache.slabCount, 50);
+    for (const object of objects) assert.equal(cache.free(object), null);
+    // A fifth in the list of partly used slabs reaches min_partial and is given up when it is empty.
+    assert.equal(cache.slabCount, 5);
+    assert.equal(pageAllocator.pageInfo.pagesOf('slab'), 5);
+  });
+
   it('an address that is in no slab meets the BUG_ON of kfree: #UD', () => {
     const { cache, directMap } = setUp('6.1');
     assert.equal(cache.free(directMap.start + 0x500000n)?.mnemonic, '#UD');
