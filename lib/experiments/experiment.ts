@@ -1,10 +1,5 @@
 import { Random } from '../random';
-import {
-  checkedValues,
-  type Parameters,
-  type ParameterValues,
-  type ValuesOf,
-} from './parameters';
+import { checkedValues, type Parameters, type ParameterValues, type ValuesOf } from './parameters';
 import { tableText, type ResultTable } from './table';
 
 /** A seeded function from parameters to a table: nothing drawn, nothing printed. */

@@ -63,5 +63,7 @@ function checkedValue(
   const { min, max, unit } = parameter;
   if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value;
   const what = unit === undefined ? 'a whole number' : `a whole number of ${unit}`;
-  throw new RangeError(`${name}: expected ${what} from ${min} to ${max}, got ${JSON.stringify(value)}`);
+  throw new RangeError(
+    `${name}: expected ${what} from ${min} to ${max}, got ${JSON.stringify(value)}`,
+  );
 }

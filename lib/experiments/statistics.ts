@@ -1,7 +1,5 @@
+import { wilson } from './proportion';
 import { round } from './table';
-
-/** 97.5 % point of the normal distribution: two-sided 95 %. */
-const Z = 1.959963984540054;
 
 /** A share with its interval, 0 to 1. */
 export interface Share {
@@ -10,24 +8,10 @@ export interface Share {
   readonly high: number;
 }
 
-/**
- * Share of `k` in `n` with the 95 % score interval of Wilson (1927), which stays inside 0 … 1 and is not
- * empty for 0 of n.
- *
- * @throws RangeError unless n is at least 1 and k from 0 to n, both whole
- */
-export function wilson(k: number, n: number): Share {
-  if (!Number.isInteger(n) || n < 1 || !Number.isInteger(k) || k < 0 || k > n) {
-    throw new RangeError(`k: expected 0 to n and n from 1, got ${k} of ${n}`);
-  }
-  const p = k / n;
-  const centre = (p + (Z * Z) / (2 * n)) / (1 + (Z * Z) / n);
-  const half = (Z / (1 + (Z * Z) / n)) * Math.sqrt((p * (1 - p)) / n + (Z * Z) / (4 * n * n));
-  return {
-    share: round(p),
-    low: k === 0 ? 0 : round(Math.max(0, centre - half)),
-    high: k === n ? 1 : round(Math.min(1, centre + half)),
-  };
+/** Share of `hits` in `trials` with its 95 % interval (Wilson), rounded as tables show it. */
+export function shareOf(hits: number, trials: number): Share {
+  const { low, high } = wilson(hits, trials);
+  return { share: round(hits / trials), low: round(low), high: round(high) };
 }
 
 /** The middle value, or the mean of the two middle ones; null of nothing. */

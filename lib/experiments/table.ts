@@ -41,7 +41,10 @@ export function cellText(cell: Cell | undefined): string {
 
 /** The table in columns for a terminal: numbers to the right, text to the left. */
 export function tableText({ columns, rows }: ResultTable): string {
-  const texts = [columns.map(heading), ...rows.map((row) => columns.map((c) => cellText(row[c.key])))];
+  const texts = [
+    columns.map(heading),
+    ...rows.map((row) => columns.map((c) => cellText(row[c.key]))),
+  ];
   const widths = columns.map((_, i) => Math.max(...texts.map((line) => line[i].length)));
   const isNumber = columns.map(({ key }) => rows.some((row) => typeof row[key] === 'number'));
   return texts

@@ -1,0 +1,48 @@
+import { dynamicStacks } from './dynamic-stacks';
+import type { Experiment } from './experiment';
+import { forkCost } from './fork-cost';
+import { guardJump } from './guard-jump';
+import { jumpByFrame } from './jump-by-frame';
+import { nearNames } from './names';
+import { nextDoor } from './next-door';
+import { order2Success } from './order2-success';
+import { outcomeByEra } from './outcome-by-era';
+import { stackFrames } from './stack-frames';
+import { stackMemory } from './stack-memory';
+import { stackScatter } from './stack-scatter';
+import { timeToDetection } from './time-to-detection';
+import { traceDepths } from './trace-depths';
+import { victimByNeighbour } from './victim-by-neighbour';
+
+/** Every experiment, in the order of the course. */
+export const experiments: readonly Experiment[] = [
+  traceDepths,
+  nextDoor,
+  outcomeByEra,
+  victimByNeighbour,
+  timeToDetection,
+  stackMemory,
+  order2Success,
+  stackFrames,
+  stackScatter,
+  forkCost,
+  guardJump,
+  jumpByFrame,
+  dynamicStacks,
+];
+
+/**
+ * The experiment of that name.
+ *
+ * @throws RangeError for a name that no experiment has, with those that are near
+ */
+export function experiment(name: string): Experiment {
+  const found = experiments.find((one) => one.name === name);
+  if (found) return found;
+  const names = experiments.map((one) => one.name);
+  const near = nearNames(name, names);
+  const expected = near.length > 0 ? `did you mean ${near.join(' or ')}?` : names.join(', ');
+  throw new RangeError(
+    `experiment: expected the name of one, got ${JSON.stringify(name)}: ${expected}`,
+  );
+}

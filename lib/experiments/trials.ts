@@ -1,0 +1,44 @@
+import { Random } from '../random';
+import type { OverrunReport } from '../stack/aftermath';
+import type { KernelConfig } from '../stack/config';
+import type { NeighbourKind } from '../stack/scene';
+import { TrialRunner, type TrialOptions } from '../stack/trial';
+
+const SEEDS = 2 ** 31 - 1;
+
+/**
+ * Several machines of one kernel, differently populated, on which trials are run in turn, so that a result
+ * does not hang on one population.
+ */
+export class TrialMachines {
+  private readonly random: Random;
+  private readonly runners: TrialRunner[];
+  private turn = 0;
+
+  constructor(config: KernelConfig, seed: number, machines: number) {
+    this.random = new Random(seed);
+    this.runners = Array.from(
+      { length: machines },
+      () => new TrialRunner(config, this.random.below(SEEDS)),
+    );
+  }
+
+  /** Whether any machine has a stack with such a neighbour. */
+  has(neighbour: NeighbourKind): boolean {
+    return this.runners.some((runner) => runner.has(neighbour));
+  }
+
+  /** One trial on the next machine that has the neighbour asked for; its seed is drawn. */
+  run(options: TrialOptions): OverrunReport {
+    const { neighbour = 'any' } = options;
+    for (let tries = 0; tries < this.runners.length; tries++) {
+      const runner = this.runners[this.turn++ % this.runners.length];
+      if (neighbour === 'any' || runner.has(neighbour)) {
+        return runner.run(options, this.random.below(SEEDS));
+      }
+    }
+    throw new RangeError(
+      `neighbour: expected a stack above a page of kind ${neighbour}, found none`,
+    );
+  }
+}
