@@ -17,7 +17,7 @@ interface Flags
     KernelFlags,
     Pick<
       OverrunOptions,
-      'past' | 'jump' | 'poke' | 'peek' | 'rsp' | 'frames' | 'frame' | 'stackBase'
+      'past' | 'jump' | 'poke' | 'peek' | 'irq' | 'rsp' | 'frames' | 'frame' | 'stackBase'
     > {
   readonly trials: number;
   readonly json?: boolean;
@@ -49,6 +49,11 @@ export const register: Register = (program) => {
       wholeNumber('poke', ANY),
     )
     .option('--peek <bytes>', 'an 8-byte load there', wholeNumber('peek', ANY))
+    .option(
+      '--irq <bytes>',
+      'a device interrupts with that many bytes of the stack left',
+      wholeNumber('irq', 0),
+    )
     .option('--rsp <hex>', 'RSP at the faulting store', address('rsp'))
     .option('--stack-base <hex>', 'where the stack lies', address('stack-base'))
     .option(
@@ -62,13 +67,13 @@ export const register: Register = (program) => {
     .option('--json', 'JSON, a line a trial')
     .action(({ trials, json, ...flags }: Flags) => {
       for (let trial = 0; trial < trials; trial++) {
-        const { past, jump, poke, peek, rsp, stackBase, frames, frame } = flags;
+        const { past, jump, poke, peek, irq, rsp, stackBase, frames, frame } = flags;
         const report = refusing(() =>
           overrun({
             ...kernelOptions(flags),
             era: flags.era,
             seed: flags.seed + trial,
-            ...{ past, jump, poke, peek, rsp, stackBase, frames, frame },
+            ...{ past, jump, poke, peek, irq, rsp, stackBase, frames, frame },
           }),
         );
         process.stdout.write(`${json || trials > 1 ? reportJson(report) : summary(report)}\n`);

@@ -66,9 +66,12 @@ function stackLines(
     const raw = oops.rawAddresses ? `[<${h(word)}>] ` : '';
     lines.push(` ${raw}${sure}${m.text.symbolizeReturn(word)}`);
   }
-  if (name !== null) lines.push(oops.rawAddresses ? ' <EOE>' : ` </${name}>`);
+  if (name !== null) lines.push(oops.rawAddresses ? endMark(stack) : ` </${name}>`);
   return lines;
 }
+
+/** Up to 4.9 the end of a stack has a mark of its own, which stands in a line of its own only here. */
+const endMark = ({ kind }: KernelStack) => (kind === 'irq' ? ' <EOI>' : ' <EOE>');
 
 /** The first words above RSP, as kernels up to 4.9 dump them; up to the end of a stack or of what is mapped. */
 export function stackWords(m: Machine, rsp: VirtAddr): string[] {

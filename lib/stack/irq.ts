@@ -7,7 +7,8 @@ import { taskLines } from './oops';
 import { panic } from './panic';
 import { PT_REGS, readRegs, type RegName, type Regs } from './registers-text';
 import { kernelStacks, taskStackPage } from './stack-info';
-import { currentTask } from './task';
+import { currentTask, type Task } from './task';
+import type { WriteWatch } from './write-watch';
 
 /** Vector of the device that interrupts. */
 export const DEVICE_VECTOR = 0x21;
@@ -35,6 +36,8 @@ export class Interrupts {
   depth = 0;
   /** The device interrupts as soon as this holds, between two pieces of kernel code. */
   due: ((m: Machine) => boolean) | null = null;
+  /** The watch of the interrupted code: what a handler does on the IRQ stack is not its doing. */
+  watch: WriteWatch | null = null;
   /** Bytes that its handler uses of the IRQ stack. */
   handlerDepth = HANDLER_DEPTH;
   /** How many interrupts came in. */
@@ -66,9 +69,21 @@ export class Interrupts {
     this.taken++;
     const { rsp } = m.cpu;
     const delivery = m.cpu.interrupt(DEVICE_VECTOR);
-    m.deliveries.push({ delivery, rsp });
-    if (delivery.kind === 'triple-fault') m.state = 'reset';
+    if (delivery.faults.length > 0) {
+      m.deliveries.push({ delivery, rsp });
+      m.watch = null;
+      if (delivery.kind === 'triple-fault') m.state = 'reset';
+    } else if (delivery.kind === 'handler') {
+      // What the CPU itself pushed.
+      m.watch?.mark(delivery.rsp, Number(rsp - delivery.rsp));
+    }
   }
+}
+
+/** Has the device interrupt `task` once it has at most `left` bytes of its stack left, to the next 16. */
+export function interruptNear(m: Machine, task: Task, left: number): void {
+  const from = task.stack + BigInt(left) + 16n;
+  m.irq.due = ({ cpu }) => cpu.rsp < from && currentTask(m) === task;
 }
 
 /** Name of the entry code of device interrupts, to which the gate of the IDT points. */
@@ -99,7 +114,7 @@ export function defineInterrupts(m: Machine): void {
     m.push(BigInt.asUintN(64, ~BigInt(DEVICE_VECTOR)));
     for (const register of [...SAVED].reverse()) m.push(cpu.gpr[register]);
     const regs = cpu.rsp;
-    cpu.rflags &= ~RFLAGS_IF;
+    [m.irq.watch, m.watch] = [m.watch, null];
     if (m.irq.depth === 0) {
       cpu.rsp = irqStack(m) + BigInt(m.config.IRQ_STACK_SIZE);
       m.push(regs);
@@ -110,6 +125,7 @@ export function defineInterrupts(m: Machine): void {
   });
   const leave = text.at(entry, 0x22, ({ cpu }) => {
     m.irq.depth--;
+    m.watch = m.irq.watch;
     cpu.rsp = m.pop();
     for (const register of SAVED) cpu.gpr[register] = m.pop();
     cpu.rsp += 8n; // the vector
@@ -133,9 +149,12 @@ export function defineInterrupts(m: Machine): void {
   text.setFrameRule(afterHandler, { kind: 'frame', base: 'rsp', offset: 16, savedRbp: -16 });
 
   text.at(handler, 0, ({ cpu }) => {
-    const left = cpu.gpr.rdi - BigInt(HANDLER_FRAME);
     m.push(cpu.gpr.rbp);
     cpu.rsp -= locals;
+    cpu.rip = body;
+  });
+  const body = text.at(handler, 0x20, ({ cpu }) => {
+    const left = cpu.gpr.rdi - BigInt(HANDLER_FRAME);
     m.store64(cpu.rsp, left);
     cpu.gpr.rdi = left;
     if (left > 0n) m.call(handler.address, afterCall);
@@ -146,12 +165,10 @@ export function defineInterrupts(m: Machine): void {
     cpu.gpr.rbp = m.pop();
     m.ret();
   });
-  text.setFrameRule(afterCall, {
-    kind: 'frame',
-    base: 'rsp',
-    offset: HANDLER_FRAME,
-    savedRbp: -16,
-  });
+  text.setFrameRule(handler.address, { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null });
+  for (const at of [body, afterCall]) {
+    text.setFrameRule(at, { kind: 'frame', base: 'rsp', offset: HANDLER_FRAME, savedRbp: -16 });
+  }
 }
 
 /**

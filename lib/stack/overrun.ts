@@ -1,11 +1,20 @@
 import type { VirtAddr } from '../x86/addr';
 import { runAndObserve, type OverrunReport } from './aftermath';
-import { kernelConfig, type Era, type KernelOptions } from './config';
-import { allocaForLanding, command, ownMemory, wakeProbe, type ProbeCommand } from './probe';
+import { endOfStackOffset, kernelConfig, type Era, type KernelOptions } from './config';
+import { interruptNear } from './irq';
+import type { Machine } from './machine';
+import {
+  allocaForLanding,
+  command,
+  ownMemory,
+  wakeProbe,
+  type Probe,
+  type ProbeCommand,
+} from './probe';
 import { WriteWatch } from './write-watch';
 import { buildScene, type NeighbourKind, type Scene } from './scene';
 
-/** What a thread does to its stack. At most one of past, jump, alloca, poke and peek; endless recursion without. */
+/** What a thread does to its stack. At most one of past, jump, alloca, poke, peek and irq; endless recursion without. */
 export interface OverrunOptions extends KernelOptions {
   readonly era?: Era;
   readonly seed?: number;
@@ -20,6 +29,11 @@ export interface OverrunOptions extends KernelOptions {
   readonly peek?: number;
   /** One frame with an alloca of that many bytes. */
   readonly alloca?: number;
+  /**
+   * A device interrupts when one frame has left that many bytes between the base and RSP: what overruns is
+   * the frame that the CPU pushes, and the registers that the entry code saves.
+   */
+  readonly irq?: number;
   /** RSP at the access that overruns: that of poke or peek, else the first store of a frame that ends there. */
   readonly rsp?: VirtAddr;
   /** Every byte of a frame is written, or one byte and the saved registers. */
@@ -30,7 +44,7 @@ export interface OverrunOptions extends KernelOptions {
   readonly frame?: number;
 }
 
-const KINDS = ['past', 'jump', 'alloca', 'poke', 'peek'] as const;
+const KINDS = ['past', 'jump', 'alloca', 'poke', 'peek', 'irq'] as const;
 /** A frame can be no larger than the canonical half that the kernel lives in. */
 const LARGEST_FRAME = 2 ** 46;
 
@@ -69,6 +83,7 @@ function commandFor({ machine, chosen }: Scene, options: OverrunOptions): ProbeC
   if (options.peek !== undefined)
     return { do: 'peek', address: at(options.peek), rsp: options.rsp };
   if (options.alloca !== undefined) return { do: 'jump', frame: options.alloca };
+  if (options.irq !== undefined) return interrupted(machine, chosen, options.irq);
   if (options.jump !== undefined || options.rsp !== undefined) {
     const landing = options.rsp ?? at(options.jump!);
     return { do: 'jump', frame: allocaForLanding(machine, chosen, landing) };
@@ -78,15 +93,33 @@ function commandFor({ machine, chosen }: Scene, options: OverrunOptions): ProbeC
   return { do: 'recurse', frame: options.frame ?? 256, limit, dense };
 }
 
+/** One frame that stays inside the stack; the interrupt comes as soon as it is entered. */
+function interrupted(m: Machine, chosen: Probe, left: number): ProbeCommand {
+  const { config } = m;
+  const least = endOfStackOffset(config) + 8;
+  if (left < least) {
+    throw new RangeError(
+      `irq: expected at least ${least} bytes, above thread_info and end magic, got ${left}`,
+    );
+  }
+  const { task } = chosen;
+  const frame = allocaForLanding(m, chosen, task.stack + BigInt(left), 'recurse');
+  interruptNear(m, task, left);
+  return { do: 'recurse', frame, limit: task.stack + BigInt(config.THREAD_SIZE), dense: false };
+}
+
 function checkOptions(options: OverrunOptions): void {
   const given = KINDS.filter((kind) => options[kind] !== undefined);
   if (given.length > 1) {
     throw new RangeError(`expected one of ${KINDS.join(', ')}, got ${given.join(' and ')}`);
   }
-  if (options.rsp !== undefined && (options.past ?? options.jump ?? options.alloca) !== undefined) {
+  if (
+    options.rsp !== undefined &&
+    (options.past ?? options.jump ?? options.alloca ?? options.irq) !== undefined
+  ) {
     throw new RangeError('rsp: goes with poke or peek, or alone');
   }
-  for (const kind of ['past', 'jump', 'alloca'] as const) checkSize(kind, options[kind], 0);
+  for (const kind of ['past', 'jump', 'alloca', 'irq'] as const) checkSize(kind, options[kind], 0);
   for (const kind of ['poke', 'peek'] as const) checkSize(kind, options[kind], -LARGEST_FRAME);
   checkSize('frame', options.frame, 1);
 }

@@ -333,16 +333,22 @@ export type ProbeCommand =
     };
 
 /**
- * The alloca with which jump() ends with RSP at `landing`: its frame begins where the sleeping thread's
- * main loop stands.
+ * The alloca with which jump(), or the first recurse(), ends with RSP at `landing`: its frame begins where
+ * the sleeping thread's main loop stands.
  *
  * @throws RangeError if that is no alloca: `landing` above the frame
  */
-export function allocaForLanding(m: Machine, { task }: Probe, landing: VirtAddr): number {
+export function allocaForLanding(
+  m: Machine,
+  { task }: Probe,
+  landing: VirtAddr,
+  fn: 'jump' | 'recurse' = 'jump',
+): number {
   const canary = m.config.STACKPROTECTOR ? 8n : 0n;
+  const saved = fn === 'recurse' && m.config.STACKPROTECTOR ? RECURSE_SAVES : RECURSE_SAVES_SMALL;
   const top = task.stack + BigInt(m.config.THREAD_SIZE);
   const loop = top - BigInt(PT_REGS_SIZE) - KTHREAD_FRAME - KFN_FRAME - canary;
-  const entered = loop - 16n - BigInt(8 * RECURSE_SAVES_SMALL.length) - canary;
+  const entered = loop - 16n - BigInt(8 * saved.length) - canary;
   const frame = entered - landing;
   if (frame < 16n) {
     throw new RangeError(
