@@ -100,7 +100,7 @@ export { watermarkOk } from './mm/watermark';
 export { fragmentationIndex, unusableFreeIndex } from './mm/compaction';
 export type { CompactionReport, PageMove } from './mm/compaction';
 export { oomBadness, selectVictim } from './mm/oom';
-export type { OomKiller, OomTask } from './mm/oom';
+export type { OomKiller, OomTask, SlabUsage } from './mm/oom';
 export { gfpOf, gfpText } from './mm/gfp';
 export type { Gfp } from './mm/gfp';
 export { memInfoLines, memInfoOf } from './mm/mem-info';

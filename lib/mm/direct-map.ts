@@ -28,6 +28,8 @@ export interface SetMemoryReport {
   readonly splits2M: number;
   /** Page-table pages that the splits took. */
   readonly tablePages: number;
+  /** TLB entries that all of RAM takes, before and after: what the splits cost in reach. */
+  readonly tlbEntries: { readonly before: number; readonly after: number };
   readonly flush: TlbFlush;
 }
 
@@ -104,9 +106,11 @@ export class DirectMap {
     const ranges: FlushRange[] = [];
     let splits1G = 0;
     let splits2M = 0;
+    const before = this.tlbEntries;
     const report = (error: string | null): SetMemoryReport => {
       const flush = owedFlush(ranges);
-      return { error, splits1G, splits2M, tablePages: splits1G + splits2M, flush };
+      const tlbEntries = { before, after: this.tlbEntries };
+      return { error, splits1G, splits2M, tablePages: splits1G + splits2M, tlbEntries, flush };
     };
     for (let at = va; at < end;) {
       const leaf = this.pageTable.lookup(at);

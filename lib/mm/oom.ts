@@ -88,6 +88,25 @@ export function oomHeaderLines(request: OomRequest): string[] {
   return lines;
 }
 
+/** A slab cache in a report: bytes in objects handed out, and in slabs. */
+export interface SlabUsage {
+  readonly name: string;
+  readonly usedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** The list of slab caches that a report has when they hold more than the processes (since 4.15). */
+export function unreclaimableSlabLines(caches: readonly SlabUsage[]): string[] {
+  const kb = (bytes: number) => `${String(Math.trunc(bytes / 1024)).padStart(10)}KB`;
+  return [
+    'Unreclaimable slab info:',
+    'Name                      Used          Total',
+    ...caches
+      .filter(({ usedBytes }) => usedBytes > 0)
+      .map((cache) => `${cache.name.padEnd(17)} ${kb(cache.usedBytes)} ${kb(cache.totalBytes)}`),
+  ];
+}
+
 /** The table of processes (dump_tasks); page tables in bytes since 4.16, in entries before. */
 export function oomTaskLines(tasks: readonly OomTask[], version: string): string[] {
   const bytes = sinceVersion(version, '4.16');

@@ -2,6 +2,7 @@ import type { VirtAddr } from '../x86/addr';
 import type { Cpu } from '../x86/cpu';
 import { isFault, makeFault, VECTOR_UD, type Fault } from '../x86/fault';
 import type { DirectMap } from './direct-map';
+import type { SlabUsage } from './oom';
 import type { PageAllocator } from './page-allocator';
 import { slabLayout, type SlabLayout, type SlabLayoutOptions } from './slab-order';
 
@@ -132,6 +133,13 @@ export class KmemCache {
 
   get slabCount(): number {
     return this.slabs.size;
+  }
+
+  /** What the cache takes, as the OOM killer's report lists it. */
+  usage(): SlabUsage {
+    const { size, order } = this.layout;
+    const totalBytes = this.slabs.size * (4096 << order);
+    return { name: this.name, usedBytes: this.active * size, totalBytes };
   }
 
   /** The line of /proc/slabinfo. */

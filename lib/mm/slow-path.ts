@@ -11,7 +11,9 @@ import {
   oomKillLines,
   oomTaskLines,
   selectVictim,
+  unreclaimableSlabLines,
   type OomKiller,
+  type SlabUsage,
 } from './oom';
 
 /** Above this order a request is costly: it may fail, and kills nobody. */
@@ -29,6 +31,8 @@ export interface AllocatorHooks {
   onMigrate?: (move: PageMove) => void;
   /** Without one a request fails where the kernel would kill. */
   oomKiller?: OomKiller;
+  /** The slab caches, for the report. */
+  slabCaches?: () => readonly SlabUsage[];
   /** Nobody is left to kill; the machine stops. */
   onPanic?: (reason: string) => void;
   /** Lines of the call trace, if the machine knows it. */
@@ -173,6 +177,7 @@ function outOfMemory(allocator: PageAllocator, request: Request): boolean {
   );
   print(hooks.dumpStack?.() ?? []);
   print(memInfoLines(memInfoOf(allocator), version));
+  if (hooks.slabCaches && mostlySlab(allocator)) print(unreclaimableSlabLines(hooks.slabCaches()));
   print(oomTaskLines(tasks, version));
   if (!victim) {
     const { lines, panic } = oomDeadlockLines(version);
@@ -185,6 +190,13 @@ function outOfMemory(allocator: PageAllocator, request: Request): boolean {
   counters.oom_kill++;
   oomKiller.kill(victim.pid);
   return true;
+}
+
+/** should_dump_unreclaim_slab() */
+function mostlySlab({ pageInfo, version }: PageAllocator): boolean {
+  if (!sinceVersion(version, '4.15')) return false;
+  const lru = pageInfo.pagesOf('anon') + pageInfo.pagesOf('file') + pageInfo.pagesOf('shmem');
+  return pageInfo.pagesOf('slab') > lru;
 }
 
 /** warn_alloc() */

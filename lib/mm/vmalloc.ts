@@ -138,7 +138,10 @@ export class Vmalloc {
   /** The page frame behind an address, read from the page table; null when nothing is mapped. */
   vmallocToPage(va: VirtAddr): number | null {
     const found = this.pageTable.lookup(va);
-    return found ? Number((found.raw & 0x000ffffffffff000n) >> 12n) : null;
+    if (!found) return null;
+    const inside = va & BigInt(found.pageSize - 4096);
+    const frame = found.raw & 0x000ffffffffff000n & ~BigInt(found.pageSize - 1);
+    return Number((frame + inside) >> 12n);
   }
 
   /** The area that holds the address, guard page included, or null. */

@@ -53,7 +53,14 @@ describe('direct map', () => {
     const report = directMap.setMemory(va, 1, { writable: false });
     assert.deepEqual(
       { ...report, flush: report.flush.state },
-      { error: null, splits1G: 0, splits2M: 1, tablePages: 1, flush: 'owed' },
+      {
+        error: null,
+        splits1G: 0,
+        splits2M: 1,
+        tablePages: 1,
+        tlbEntries: { before: 543, after: 1054 },
+        flush: 'owed',
+      },
     );
     report.flush.discharge(cpu);
     assert.equal(pageAllocator.pageInfo.pagesOf('pagetable'), tables + 1);

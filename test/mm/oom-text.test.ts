@@ -8,7 +8,9 @@ import {
   oomKillLines,
   oomTaskLines,
   selectVictim,
+  unreclaimableSlabLines,
   type OomTask,
+  type SlabUsage,
 } from '../../lib/mm/oom';
 import { recordedConsole } from './recordings';
 
@@ -110,6 +112,8 @@ function print(report: string[]): { memInfo: string[]; rest: string[] } {
     version: '6.1',
   });
   rest.push(...oomTaskLines(tasks, '6.1'));
+  const caches = parseSlabs(report);
+  if (caches.length > 0) rest.push(...unreclaimableSlabLines(caches));
   const kill = report.find((line) => line.startsWith('Out of memory: Killed process'));
   if (kill) rest.push(...oomKillLines(killedTask(kill, tasks), 13399, '6.1'));
   else {
@@ -137,6 +141,15 @@ function parseTasks(report: readonly string[]): OomTask[] {
       .map(Number);
     const sizes = { totalVm, rssAnon: rss, rssFile: 0, rssShmem: 0, pgtablesBytes, swapents };
     return [{ pid, uid, tgid, ...sizes, oomScoreAdj, name: match[9] }];
+  });
+}
+
+function parseSlabs(report: readonly string[]): SlabUsage[] {
+  return report.flatMap((line) => {
+    const match = /^(\S+) +(\d+)KB +(\d+)KB$/.exec(line);
+    if (!match) return [];
+    const [usedBytes, totalBytes] = match.slice(2).map((kb) => Number(kb) * 1024);
+    return [{ name: match[1], usedBytes, totalBytes }];
   });
 }
 

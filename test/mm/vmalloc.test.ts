@@ -28,6 +28,18 @@ describe('vmalloc', () => {
     for (const pfn of stack.pages) assert.equal(pageAllocator.pageInfo.ownerOf(pfn), 9);
   });
 
+  it('its page-table entries have the bits of recorded stacks; vmallocToPage() reads them', () => {
+    const { vmalloc, pageTable, directMap } = bareMachine();
+    const stack = area(vmalloc.vmalloc(16384, STACK));
+    stack.pages.forEach((pfn, i) => {
+      const va = stack.addr + BigInt(i * 4096);
+      // Recorded: pte stack va ffffc90000c6c000 … value 8000000006913163, level 1.
+      assert.equal(pageTable.lookup(va)?.raw, 0x8000000000000163n | (BigInt(pfn) << 12n));
+      assert.equal(vmalloc.vmallocToPage(va + 0xff8n), pfn);
+      assert.equal(vmalloc.vmallocToPage(directMap.physToVirt(BigInt(pfn) << 12n)), pfn);
+    });
+  });
+
   it('back-to-back stacks start every 32 KiB; a small area fills the hole, then 4 KiB stay unmapped', () => {
     const { vmalloc } = bareMachine();
     const stacks = Array.from({ length: 3 }, () => area(vmalloc.vmalloc(16384, STACK)));
