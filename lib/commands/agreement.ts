@@ -40,7 +40,7 @@ export const register: Register = (program) => {
 };
 
 function table({ rows, runs, trials, logLoss, baselineLogLoss }: Agreement): string {
-  const lines = rows.map(rowText);
+  const lines = rows.flatMap((row) => [rowText(row), ...row.apart.map((text) => `       ${text}`)]);
   return [
     'Shares of immediate / delayed / silent endings; real ones with their 95 % intervals (Wilson).',
     '',

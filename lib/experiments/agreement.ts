@@ -23,6 +23,8 @@ export interface AgreementRow {
   readonly simulated: Shares;
   /** Whether every simulated share lies in its interval. */
   readonly agrees: boolean;
+  /** Where it does not agree: the pages below whose runs ended otherwise than simulated. */
+  readonly apart: readonly string[];
 }
 
 export interface Agreement {
@@ -125,6 +127,9 @@ function rowOf(cell: readonly RecordedRun[], simulated: ReadonlyMap<string, Shar
     delayed: wilson(hits('delayed'), cell.length),
     silent: wilson(hits('silent'), cell.length),
   };
+  const outside = ENDINGS.filter(
+    (ending) => mean(ending) < interval[ending].low || mean(ending) > interval[ending].high,
+  );
   return {
     kernel,
     mode,
@@ -132,10 +137,25 @@ function rowOf(cell: readonly RecordedRun[], simulated: ReadonlyMap<string, Shar
     real: sharesOf(cell),
     interval,
     simulated: shares(mean),
-    agrees: ENDINGS.every(
-      (ending) => mean(ending) >= interval[ending].low && mean(ending) <= interval[ending].high,
-    ),
+    agrees: outside.length === 0,
+    apart: outside.flatMap((ending) => apart(cell, ending, simulated)),
   };
+}
+
+/** `slab: 1 of 5 delayed, simulated 1 %`, for each page below for which that is no rounding. */
+function apart(
+  cell: readonly RecordedRun[],
+  ending: Ending,
+  simulated: ReadonlyMap<string, Shares>,
+): string[] {
+  return [...groupBy(cell, ({ below }) => below)].flatMap(([below, runs]) => {
+    const hits = runs.filter((run) => run.ending === ending).length;
+    const share = simulated.get(keyOf(runs[0]))![ending];
+    if (Math.abs(hits / runs.length - share) < 0.1) return [];
+    return [
+      `${below}: ${hits} of ${runs.length} ${ending}, simulated ${(100 * share).toFixed(0)} %`,
+    ];
+  });
 }
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
