@@ -3,7 +3,7 @@ import { sinceVersion } from '../mm/kernel-version';
 import { callTrace, stackWords } from './call-trace';
 import { PT_REGS_SIZE } from './config';
 import type { Machine } from './machine';
-import { taskLines } from './oops';
+import { modulesLine, taskLines } from './oops';
 import { panic } from './panic';
 import { PT_REGS, readRegs, type RegName, type Regs } from './registers-text';
 import { kernelStacks, taskStackPage } from './stack-info';
@@ -256,7 +256,7 @@ function warnOnce(m: Machine, message: string): void {
     '------------[ cut here ]------------',
     `WARNING:${who} ${where}`,
     message,
-    `Modules linked in: ${m.text.modules.join(' ')}`,
+    modulesLine(m),
     ...taskLines(m),
     ...words,
     ...callTrace(m, state),

@@ -30,7 +30,7 @@ export interface OopsWording {
   /** Debug registers are printed even if nobody set them. */
   readonly debugRegisters: boolean;
   /** Where the list of modules stands. */
-  readonly modules: 'before' | 'after';
+  readonly modules: 'inside' | 'before' | 'after';
   /** What is printed once more at the end of an oops. */
   readonly summary: 'raw' | 'line' | 'registers';
   /** `<TASK>` and `</TASK>` around the task's part of a call trace. */
@@ -73,7 +73,7 @@ export const WORDING_OLDEST: OopsWording = {
   taskLine: 'Pid',
   taskPointers: 'process',
   debugRegisters: true,
-  modules: 'before',
+  modules: 'inside',
   summary: 'raw',
   namesTaskStack: false,
   stackChkFail: 'address',
@@ -94,7 +94,7 @@ export const WORDING_CHANGES: ReadonlyMap<string, Partial<OopsWording>> = new Ma
   string,
   Partial<OopsWording>
 >([
-  // Tree: `if (!test_taint(TAINT_DIE))` before dump_stack(); "exitcode" is of about that time.
+  // Tree of 3.6 (dumpstack.c); the two others are taken to be of about that time.
   ['3.6', { panicAlwaysDumps: false, killedInit: 'Attempted to kill init! exitcode=%' }],
   // Ubuntu's 3.13 tree; dump_stack_print_info() replaced show_regs_common().
   ['3.14', { taskLine: 'CPU PID', taskPointers: 'ti', debugRegisters: false }],

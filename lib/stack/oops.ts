@@ -46,6 +46,11 @@ function taskPointers(m: Machine): string[] {
   }
 }
 
+/** print_modules() */
+export function modulesLine(m: Machine): string {
+  return `Modules linked in: ${m.text.modules.join(' ')}`;
+}
+
 /** show_regs(): task, registers, the stack's words where the version dumps them, call trace. */
 export function showRegs(m: Machine, regs: Regs): string[] {
   const { oops } = m.config;
@@ -58,6 +63,7 @@ export function showRegs(m: Machine, regs: Regs): string[] {
       : [];
   return [
     ...(oops.taskLine === 'Pid' ? ['CPU 0 '] : []),
+    ...(oops.modules === 'inside' ? [modulesLine(m)] : []),
     ...taskLines(m),
     ...taskPointers(m),
     ...allRegisterLines(m, regs),
@@ -80,7 +86,6 @@ export function oopsLines(
 ): string[] {
   const { oops } = m.config;
   const number = m.oopses + 1;
-  const modules = `Modules linked in: ${m.text.modules.join(' ')}`;
   const summary =
     oops.summary === 'raw'
       ? [`RIP  ${codeAddress(m, regs.rip)}`, ` RSP <${h(regs.rsp)}>`]
@@ -89,9 +94,9 @@ export function oopsLines(
         : [];
   return [
     `${oops.diePrefix}${what}: ${code.toString(16).padStart(4, '0')} [#${number}]${oops.dieFlags}`,
-    ...(oops.modules === 'before' ? [modules] : []),
+    ...(oops.modules === 'before' ? [modulesLine(m)] : []),
     ...showRegs(m, regs),
-    ...(oops.modules === 'after' ? [modules] : []),
+    ...(oops.modules === 'after' ? [modulesLine(m)] : []),
     ...summary,
     ...(address === null ? [] : [`CR2: ${h(address)}`]),
     `---[ end trace ${h(0n)} ]---`,
