@@ -1,14 +1,14 @@
 import type { Cpu } from '../x86/cpu';
 import type { CpuState, Delivery } from '../x86/cpu';
 import type { Fault } from '../x86/fault';
-import { isFault, makeFault, VECTOR_UD } from '../x86/fault';
+import { makeFault, VECTOR_UD } from '../x86/fault';
 import { PhysMemory } from '../x86/phys-memory';
 import type { PageTable } from '../x86/page-table';
 import type { VirtAddr } from '../x86/addr';
 import type { DirectMap } from '../mm/direct-map';
 import type { KernelLayout } from '../mm/layout';
 import type { PageAllocator } from '../mm/page-allocator';
-import { KmemCache, type KmemCacheOptions } from '../mm/slab';
+import { KmemCache } from '../mm/slab';
 import type { Vmalloc } from '../mm/vmalloc';
 import { walk, type WalkResult } from '../x86/walk';
 import { Random } from '../random';
@@ -22,16 +22,13 @@ import { defineProbe } from './probe';
 import { defineScheduler } from './scheduler';
 import type { WriteWatch } from './write-watch';
 import { defineExit } from './exit';
-import { OBJECT_TYPES, type ObjectType } from './objects';
+import { FAULTED, KernelAccess } from './kernel-access';
+import { cacheOptions } from './objects';
 import { panic } from './panic';
 import { createIdleTask, currentTask, type Task } from './task';
-import { taskStructSize } from './task-struct';
 import { defineTraps } from './traps';
 
 export type MachineState = 'alive' | 'panic' | 'reset' | 'hang';
-
-/** Thrown by the machine's accesses to leave a piece of kernel code at the instruction that faulted. */
-const FAULTED = Symbol('faulted');
 
 /** Pieces of kernel code after which a machine that never comes to rest is taken to hang. */
 const HANG_AFTER = 1_000_000;
@@ -57,7 +54,7 @@ interface MachineSnapshot {
  * code is JavaScript that reaches them through `cpu` only. Kept outside memory: struct page, the run
  * queue, and the text of functions (see KernelText).
  */
-export class Machine {
+export class Machine extends KernelAccess {
   readonly config: KernelConfig;
   random: Random;
   readonly memory: PhysMemory;
@@ -94,8 +91,6 @@ export class Machine {
   /** No task is runnable. */
   idle = false;
   oopses = 0;
-  /** Writes of the code that overruns, while it runs. */
-  watch: WriteWatch | null = null;
   /** What a probe's next command is to be watched by. */
   nextWatch: WriteWatch | null = null;
   /** Tasks that have exited and wait for what they held to be freed. */
@@ -104,10 +99,10 @@ export class Machine {
   readonly work: ((m: Machine) => void)[] = [];
   readonly irq: Interrupts = new Interrupts();
   readonly detectors: DetectorCosts = new DetectorCosts();
-  private fault: Fault | null = null;
   private saved: MachineSnapshot | null = null;
 
   constructor(config: KernelConfig, options: { ramMiB?: number; seed?: number } = {}) {
+    super();
     this.config = config;
     this.random = new Random(options.seed ?? 1);
     const ramMiB = options.ramMiB ?? 64;
@@ -285,63 +280,6 @@ export class Machine {
     return this.byTaskStruct.get(taskStruct);
   }
 
-  // The accesses of kernel code: each leaves the code that made it when it faults.
-
-  push(value: bigint): void {
-    const { rsp } = this.cpu;
-    this.check(this.cpu.push64(value));
-    this.watch?.mark(rsp - 8n, 8);
-  }
-
-  pop(): bigint {
-    return this.value(this.cpu.pop64());
-  }
-
-  load64(address: VirtAddr): bigint {
-    return this.value(this.cpu.load64(address));
-  }
-
-  load32(address: VirtAddr): number {
-    return this.value(this.cpu.load32(address));
-  }
-
-  load8(address: VirtAddr): number {
-    return this.value(this.cpu.load8(address));
-  }
-
-  store64(address: VirtAddr, value: bigint): void {
-    this.check(this.cpu.store64(address, value));
-    this.watch?.mark(address, 8);
-  }
-
-  store32(address: VirtAddr, value: number): void {
-    this.check(this.cpu.store32(address, value));
-    this.watch?.mark(address, 4);
-  }
-
-  store8(address: VirtAddr, value: number): void {
-    this.check(this.cpu.store8(address, value));
-    this.watch?.mark(address, 1);
-  }
-
-  /** memset: upwards from `address`. */
-  fill(address: VirtAddr, bytes: number, value: number): void {
-    const fault = this.cpu.fillBytes(address, bytes, value);
-    // Up to the page that faulted it has been written.
-    const done =
-      fault?.address === undefined || fault.address === null
-        ? bytes
-        : Math.max(0, Number(fault.address - address));
-    this.watch?.mark(address, Math.min(bytes, done));
-    this.check(fault);
-  }
-
-  /** Pushes the return address and goes to `target`. */
-  call(target: VirtAddr, returnAddress: VirtAddr): void {
-    this.push(returnAddress);
-    this.cpu.rip = target;
-  }
-
   /** A call made by the idle task, as an interrupt or a system call on its behalf would. */
   callFromIdle(target: VirtAddr, rdi: bigint, rsi: bigint): void {
     this.cpu.gpr.rdi = rdi;
@@ -381,40 +319,4 @@ export class Machine {
     const { cr3, levels, mmu } = this.cpu;
     return walk(this.memory, { cr3, levels, maxphyaddr: mmu.maxphyaddr }, address);
   }
-
-  /** Raises a fault that code met in user mode; the code goes no further. */
-  raiseAndLeave(fault: Fault): never {
-    this.fault = fault;
-    throw FAULTED;
-  }
-
-  /** Pops RIP. */
-  ret(): void {
-    this.cpu.rip = this.pop();
-  }
-
-  private value<T extends bigint | number>(result: T | Fault): T {
-    if (!isFault(result)) return result;
-    this.fault = result;
-    throw FAULTED;
-  }
-
-  private check(fault: Fault | null): void {
-    if (!fault) return;
-    this.fault = fault;
-    throw FAULTED;
-  }
-}
-
-/** The caches a machine starts with: those of its objects, and kmalloc()'s. */
-function cacheOptions(config: KernelConfig): KmemCacheOptions[] {
-  const types: readonly ObjectType[] = Object.values(OBJECT_TYPES);
-  const kmalloc = [64, 96, 128, 192, 256, 512, 1024];
-  return [
-    { name: 'task_struct', size: taskStructSize(config), align: 64 },
-    ...types
-      .filter(({ cache }) => !cache.startsWith('kmalloc-'))
-      .map(({ cache, size, hwcacheAlign }) => ({ name: cache, size, hwcacheAlign })),
-    ...kmalloc.map((size) => ({ name: `kmalloc-${size}`, size })),
-  ];
 }

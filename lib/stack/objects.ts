@@ -1,5 +1,8 @@
 import type { VirtAddr } from '../x86/addr';
+import type { KmemCacheOptions } from '../mm/slab';
+import type { KernelConfig } from './config';
 import type { Machine } from './machine';
+import { taskStructSize } from './task-struct';
 
 /**
  * What the kernel does with a field when it uses the object:
@@ -114,6 +117,19 @@ export const OBJECT_TYPES = {
 } as const satisfies Readonly<Record<string, ObjectType>>;
 
 export type ObjectName = keyof typeof OBJECT_TYPES;
+
+/** The caches a machine starts with: those of its objects, and kmalloc()'s. */
+export function cacheOptions(config: KernelConfig): KmemCacheOptions[] {
+  const types: readonly ObjectType[] = Object.values(OBJECT_TYPES);
+  const kmalloc = [64, 96, 128, 192, 256, 512, 1024];
+  return [
+    { name: 'task_struct', size: taskStructSize(config), align: 64 },
+    ...types
+      .filter(({ cache }) => !cache.startsWith('kmalloc-'))
+      .map(({ cache, size, hwcacheAlign }) => ({ name: cache, size, hwcacheAlign })),
+    ...kmalloc.map((size) => ({ name: `kmalloc-${size}`, size })),
+  ];
+}
 
 /** What a pointer field of a new object points to: an object that is always there. */
 const rootObject = (m: Machine): VirtAddr => m.perCpu + 2048n;
