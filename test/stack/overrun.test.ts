@@ -150,7 +150,7 @@ describe('overrun, asked wrongly', () => {
   it('says what it expected', () => {
     assert.throws(
       () => overrun({ past: 8, jump: 8 }),
-      /one of past, jump, alloca, poke, peek, got past and jump/,
+      /one of past, jump, alloca, poke, peek, irq, got past and jump/,
     );
     assert.throws(() => overrun({ frame: -1 }), /frame: expected a whole number of bytes from 1/);
     assert.throws(() => overrun({ past: 2 ** 60 }), /past: expected/);
