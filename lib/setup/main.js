@@ -87,4 +87,4 @@ async function setUpOrExit() {
   }
 }
 
-module.exports = { start, setUpOrExit, wrongArgument };
+module.exports = { start, setUpOrExit, wrongArgument, STOPPING };

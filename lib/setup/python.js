@@ -1,13 +1,14 @@
 // @ts-check
 'use strict';
 const { execFileSync } = require('node:child_process');
+const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { childEnvironment } = require('./environment');
 const { Problem, explain } = require('./problem');
 const { readRequirements } = require('./requirements');
 const { run } = require('./run');
-const { hashOf, readStamp, writeStamp } = require('./stamp');
+const { readStamp, writeStamp } = require('./stamp');
 
 /** @typedef {import('./project').Project} Project */
 /** @typedef {{ command: string, version: [number, number, number], venv: boolean }} Python */
@@ -31,7 +32,12 @@ print(*sys.version_info[:3], int(whole))
 const stampFile = (project) => path.join(project.venv, 'guardpage.json');
 
 /** @param {Project} project */
-const wanted = (project) => hashOf(project.root, ['environment.yml']);
+const requirementsOf = (project) =>
+  readRequirements(fs.readFileSync(path.join(project.root, 'environment.yml'), 'utf8'));
+
+/** @param {Project} project */
+const wanted = (project) =>
+  createHash('sha256').update(requirementsOf(project).join('\n')).digest('hex');
 
 /**
  * Whether .venv is finished, is of this folder (it cannot be moved), holds what environment.yml
@@ -56,9 +62,7 @@ function pythonIsCurrent(project) {
  */
 async function installPython(project, note) {
   const { command, version } = findPython();
-  const requirements = readRequirements(
-    fs.readFileSync(path.join(project.root, 'environment.yml'), 'utf8'),
-  );
+  const requirements = requirementsOf(project);
   setAside(project.venv);
   fs.rmSync(project.venv, { recursive: true, force: true });
   const stamp = { root: project.root, python: version.slice(0, 2).join('.') };

@@ -3,7 +3,7 @@
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { setUpOrExit } = require('./main');
+const { setUpOrExit, STOPPING } = require('./main');
 
 /** @typedef {import('./project').Project} Project */
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
@@ -33,7 +33,7 @@ async function test(args) {
   process.stdout.write(
     `\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`,
   );
-  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+  process.exitCode = total.failed > 0 || total.passed + total.skipped === 0 ? 1 : 0;
 }
 
 /**
@@ -88,8 +88,17 @@ function run(project, command, args, more = {}) {
     /** @type {import('node:child_process').StdioOptions} */
     const stdio = ['ignore', 'inherit', 'inherit'];
     const child = spawn(command, args, { cwd: project.root, env, stdio });
+    // npm passes a signal on to us alone; what runs below us must not outlive us.
+    const stop = () => {
+      child.kill('SIGTERM');
+      child.once('close', () => process.exit(130));
+    };
+    for (const signal of STOPPING) process.once(signal, stop);
     child.on('error', () => resolve(127));
-    child.on('close', (code) => resolve(code ?? 1));
+    child.on('close', (code) => {
+      for (const signal of STOPPING) process.removeListener(signal, stop);
+      resolve(code ?? 1);
+    });
   });
 }
 
