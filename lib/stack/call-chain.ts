@@ -1,4 +1,5 @@
 import type { VirtAddr } from '../x86/addr';
+import type { FrameRule } from './kernel-text';
 import type { Machine } from './machine';
 import type { StackTrace } from './trace';
 
@@ -53,6 +54,8 @@ export interface ChainOptions {
   readonly done: VirtAddr;
   /** Called when a frame is about to call: `rsp` is where the return address goes. */
   readonly onFrame?: (frame: ChainFrame, rsp: VirtAddr) => void;
+  /** Called when it has called: RSP is where the return address lies, the callee has done nothing yet. */
+  readonly onCalled?: (rsp: VirtAddr) => void;
 }
 
 /**
@@ -80,13 +83,26 @@ export function layOutChain(
     }
     const saved = CALLEE_SAVED.slice(0, Math.min(CALLEE_SAVED.length, Math.floor(body / 8)));
     const locals = body - 8 * saved.length;
-    const fn = m.text.define(frame.fn, frame.length, frame.module);
+    const fn = m.text.variant(frame.fn, frame.length, frame.module);
+    const rule: FrameRule =
+      index === 0
+        ? { kind: 'end' }
+        : {
+            kind: 'frame',
+            base: 'rsp',
+            offset: frame.size,
+            savedRbp: saved.length > 0 ? -16 : null,
+          };
+    const known = fn.address + BigInt(frame.offset);
+    if (isSameFrame(m.text.frameRule(known), rule))
+      return { frame, saved, locals, entry: fn.address, back: known };
     const back = m.text.at(fn, freeOffset(m, fn.address, frame.offset), (machine) => {
       machine.cpu.rsp += BigInt(locals);
       for (const register of [...saved].reverse()) machine.cpu.gpr[register] = machine.pop();
       if (index === 0) machine.cpu.rip = options.done;
       else machine.ret();
     });
+    m.text.setFrameRule(back, rule);
     return { frame, saved, locals, entry: fn.address, back };
   });
   return m.text.at(m.text.define(`chain_${m.text.end.toString(16)}`, 0x10), 0, (machine) => {
@@ -99,12 +115,21 @@ export function layOutChain(
       else if (options.fill === 'sparse' && locals > 0) machine.store8(cpu.rsp, LOCAL_BYTE);
       options.onFrame?.(frame, cpu.rsp - 8n);
       machine.push(back);
+      options.onCalled?.(cpu.rsp);
     });
     machine.ret();
   });
 }
 
-/** Two frames with one return address but different sizes can't share a piece of code: the second moves on. */
+/** The same call met again in a chain: one piece of code serves both. */
+function isSameFrame(known: FrameRule | undefined, rule: FrameRule): boolean {
+  return known?.kind === 'frame' && rule.kind === 'frame' && known.offset === rule.offset;
+}
+
+/**
+ * A trace may give one return address two frame sizes, where the tracer took a word of a frame for a return
+ * address. They can't share a piece of code: the second moves on by a byte.
+ */
 function freeOffset(m: Machine, address: VirtAddr, offset: number): number {
   while (m.text.code(address + BigInt(offset))) offset++;
   return offset;

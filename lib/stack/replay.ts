@@ -8,6 +8,7 @@ import {
   type KernelConfig,
   type KernelOptions,
 } from './config';
+import { StackTracer } from './detectors/stack-tracer';
 import type { Machine } from './machine';
 import { buildScene, type NeighbourKind } from './scene';
 import { wakeUpProcess } from './scheduler';
@@ -22,6 +23,8 @@ export interface ReplayOptions extends KernelOptions {
   readonly neighbour?: NeighbourKind;
   /** How much of their locals the frames write; every byte unless given. */
   readonly fill?: Fill;
+  /** Runs the stack tracer during the replay. */
+  readonly stackTracer?: boolean;
   /** Replays the frames of another architecture as if they were x86-64's. */
   readonly asX86?: boolean;
 }
@@ -47,6 +50,8 @@ export interface ReplayReport extends OverrunReport {
   readonly era: Era;
   /** Frames that were entered, outermost first; the last one is where it ended if it did not fit. */
   readonly steps: readonly ReplayStep[];
+  /** The text of /sys/kernel/tracing/stack_trace at the deepest point; null without the stack tracer. */
+  readonly stackTrace: string | null;
 }
 
 /**
@@ -74,7 +79,9 @@ function replayOn(trace: StackTrace, config: KernelConfig, options: ReplayOption
   const steps: ReplayStep[] = [];
   const watch = new WriteWatch();
   const task = scene.chosen.task;
-  const start = layOutTrace(machine, task, chainOf(trace), options.fill ?? 'dense', steps, watch);
+  const tracer = options.stackTracer ? new StackTracer() : null;
+  const chain = chainOf(trace);
+  const start = layOutTrace(machine, task, chain, options.fill ?? 'dense', steps, watch, tracer);
   const report = runAndObserve(scene, task, watch, () => {
     restartTask(machine, task, start);
     wakeUpProcess(machine, task);
@@ -89,8 +96,10 @@ function replayOn(trace: StackTrace, config: KernelConfig, options: ReplayOption
     headroom: config.usable - trace.maxDepth,
     era: config.era,
     steps,
+    stackTrace: tracer && tracer.text(machine),
   };
 }
+
 /** Lays out the task that makes the trace's calls and then sleeps; returns where it starts. */
 function layOutTrace(
   m: Machine,
@@ -99,6 +108,7 @@ function layOutTrace(
   fill: Fill,
   steps: ReplayStep[],
   watch: WriteWatch,
+  tracer: StackTracer | null,
 ): VirtAddr {
   const top = stackTop(m, task);
   // What lies above the outermost return address is the entry code's: registers, no frame of a function.
@@ -114,6 +124,7 @@ function layOutTrace(
     firstFrameHolds: held,
     done,
     onFrame: (frame, rsp) => steps.push({ fn: frame.fn, depth: Number(top - rsp), rsp }),
+    onCalled: (rsp) => tracer?.check(m, task, rsp),
   });
   return m.text.at(wait, 0, (machine) => {
     machine.watch = watch;
