@@ -12,7 +12,8 @@ const USAGE = `npm start -- [--no-browser] [--port N]
   sets up what is missing and opens JupyterLab on the course
   --no-browser   only print the address
   --port N       listen on this port of 127.0.0.1 (default: the first free one from 8888)
-  --setup-only   set up and end`;
+  --setup-only   set up and end
+GUARDPAGE_PYTHON names the Python to use, if not the first that fits`;
 
 /**
  * `npm start`.
