@@ -98,6 +98,30 @@ describe('Cells of the notebook kernel', () => {
     assert.equal(await run('[a, others, c]'), '[ 1, { b: 2 }, 3 ]');
   });
 
+  it('runs loops at the top as loops run in functions, whatever they do', async () => {
+    await run('let total = 0, product = 1; const factors = [2, 3, 4]; let record = { n: 0 }');
+    await run('for (const factor of factors) { total += factor; product *= factor; record.n++ }');
+    assert.equal(await run('[total, product, record.n]'), '[ 9, 24, 3 ]');
+    await run(
+      'let i9 = 0; outer: for (;;) { for (const f of factors) { if (i9++ > 5) break outer } }',
+    );
+    await run('let left = 3; do { if (left === 2) { left--; continue } left-- } while (left > 0)');
+    await run(
+      'let found = ""; for (const key in record) { found += key; const shown = { found } }',
+    );
+    assert.equal(await run('[i9, left, found]'), "[ 7, 0, 'n' ]");
+    await kernel.execute(
+      'let reached = 0; for (;;) { if (reached === 4) throw new Error("at four"); reached++ }',
+    );
+    assert.equal(await run('reached'), '4');
+    await run(
+      'let seen2 = 0; const look = () => seen2; let shown2: number[] = []; for (let i = 0; i < 3; i++) { seen2 = i; shown2.push(look()) }',
+    );
+    assert.equal(await run('shown2'), '[ 0, 1, 2 ]');
+    await run('let shadow = 1; for (let shadow = 5; shadow < 7; shadow++) { total = shadow }');
+    assert.equal(await run('[shadow, total]'), '[ 1, 6 ]');
+  });
+
   it('awaits at the top, also in loops', async () => {
     assert.equal(await run('const waited = await Promise.resolve(6); waited'), '6');
     await run('let sum = 0; for await (const n of [1, Promise.resolve(2)]) sum += n');

@@ -34,6 +34,14 @@ describe('Interrupts', () => {
 
   it('stop a loop', () => interrupts('while (true) {}'));
 
+  it('stop a loop with what it has counted', async () => {
+    await interrupts(
+      'let counted = 0, half = 0; while (true) { counted++; if (counted % 2) half += 1 }',
+    );
+    const { result } = await kernel.execute('[counted > 1000, Math.abs(counted / 2 - half) <= 1]');
+    assert.equal(result, '[ true, true ]');
+  });
+
   it('stop a loop in a try block', () =>
     interrupts('for (;;) { try { for (;;) {} } catch { /* goes on */ } finally { }  }'));
 

@@ -257,7 +257,7 @@ describe('The Jupyter protocol', () => {
     );
     assert.deepEqual([message.type, message.content.data], ['comm_msg', { y: 2 }]);
     assert.deepEqual([close.type, close.content.comm_id], ['comm_close', open.content.comm_id]);
-    const closing = kernel.wait((channel, { header }) => header.msg_type === 'comm_close');
+    const closing = kernel.wait((_channel, { header }) => header.msg_type === 'comm_close');
     kernel.send('shell', 'comm_open', { comm_id: 'c2', target_name: 'nobody', data: {} });
     assert.equal((await closing).content.comm_id, 'c2');
     assert.equal(

@@ -1,6 +1,9 @@
 import ts from 'typescript';
 import { HOOKS } from '../runner/hook-name';
-import { isShared, runtimeName } from './globals';
+import { runtimeName } from './globals';
+import type { Captured } from './hot-loops';
+import { isLoop, localName, localsOf, withFlag, withLocals } from './hot-loops';
+import { Renames } from './renames';
 
 const { factory } = ts;
 
@@ -46,21 +49,25 @@ export function instrumentFile(): ts.TransformerFactory<ts.SourceFile> {
 
 /**
  * For a cell, before types are erased: the value of the last expression is kept, declarations
- * are counted as they are carried out, and names that all modules share get another one.
+ * are counted as they are carried out, names that all modules share get another one, and loops
+ * at the top run as fast as they can.
  *
  * @param start where the cell begins in its file; what precedes it is declarations
  * @param end where it ends
+ * @param captured what functions of the cells mention
  */
 export function instrumentCell(
   checker: ts.TypeChecker,
   start: number,
   end: number,
+  captured: Captured,
 ): ts.TransformerFactory<ts.SourceFile> {
   return (context) => (file) => {
+    const renames = new Renames(checker, file);
     const isCell = (node: ts.Node) => node.getStart(file) >= start && node.end <= end;
     const visit = (node: ts.Node): ts.Node => {
-      if (ts.isIdentifier(node)) return renamed(node, checker, file);
-      const special = rewriteNames(node, checker, file, visit);
+      if (ts.isIdentifier(node)) return renames.identifier(node);
+      const special = renames.special(node, visit);
       if (special) return special;
       const visited = ts.visitEachChild(node, visit, context);
       if (isImportCall(visited)) {
@@ -68,12 +75,21 @@ export function instrumentCell(
           visited.arguments[0],
         ]);
       }
+      if (renames.locals.size > 0 && isLoop(visited)) return withFlag(visited);
       return rewriteShared(visited, () => hook('meta'));
+    };
+    const whole = (statement: ts.Statement): ts.Statement => {
+      const locals = isCell(statement) && localsOf(statement, checker, renames, captured);
+      if (!locals) return ts.visitNode(statement, visit) as ts.Statement;
+      renames.locals = new Map([...locals.keys()].map((name) => [name, localName(name)]));
+      const loop = ts.visitNode(statement, visit) as ts.Statement;
+      renames.locals = new Map();
+      return withLocals(loop, locals, runtimeName);
     };
     const last = file.statements.filter(isCell).at(-1);
     let count = 0;
     const statements = file.statements.flatMap((statement): ts.Statement[] => {
-      const visited = ts.visitNode(statement, visit) as ts.Statement;
+      const visited = whole(statement);
       if (!isCell(statement)) return [visited];
       if (statement === last && ts.isExpressionStatement(visited)) return [keep(visited)];
       if (!isCounted(statement)) return [visited];
@@ -112,67 +128,4 @@ function keep(statement: ts.ExpressionStatement): ts.Statement {
     factory.createParenthesizedExpression(expression),
   );
   return ts.setTextRange(factory.createExpressionStatement(assignment), statement);
-}
-
-/** Whether a symbol is declared at the top of the cell, or by an earlier cell. */
-function isTopLevel(symbol: ts.Symbol | undefined, file: ts.SourceFile): boolean {
-  return (symbol?.declarations ?? []).some((declaration) => {
-    if (declaration.getSourceFile() !== file) return false;
-    let node: ts.Node = declaration;
-    while (!ts.isSourceFile(node.parent)) {
-      node = node.parent;
-      if (ts.isFunctionLike(node) || ts.isClassLike(node) || ts.isModuleDeclaration(node))
-        return false;
-      if (ts.isBlock(node) || ts.isForStatement(node)) return isVar(declaration);
-    }
-    return true;
-  });
-}
-
-function isVar(declaration: ts.Declaration): boolean {
-  return (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.BlockScoped) === 0;
-}
-
-function renamed(node: ts.Identifier, checker: ts.TypeChecker, file: ts.SourceFile): ts.Identifier {
-  if (!isShared(node.text) || node.pos < 0) return node;
-  if (!isTopLevel(checker.getSymbolAtLocation(node), file)) return node;
-  return ts.setTextRange(factory.createIdentifier(runtimeName(node.text)), node);
-}
-
-/** Places where one identifier is both a name that may change and one that may not. */
-function rewriteNames(
-  node: ts.Node,
-  checker: ts.TypeChecker,
-  file: ts.SourceFile,
-  visit: (node: ts.Node) => ts.Node,
-): ts.Node | undefined {
-  if (ts.isShorthandPropertyAssignment(node) && isShared(node.name.text)) {
-    if (!isTopLevel(checker.getShorthandAssignmentValueSymbol(node), file)) return undefined;
-    let value: ts.Expression = factory.createIdentifier(runtimeName(node.name.text));
-    const initial = node.objectAssignmentInitializer;
-    if (initial)
-      value = factory.createAssignment(value, ts.visitNode(initial, visit) as ts.Expression);
-    return factory.createPropertyAssignment(node.name.text, value);
-  }
-  if (ts.isImportSpecifier(node) && isShared(node.name.text)) {
-    const local = factory.createIdentifier(runtimeName(node.name.text));
-    return factory.updateImportSpecifier(
-      node,
-      node.isTypeOnly,
-      node.propertyName ?? node.name,
-      local,
-    );
-  }
-  if (ts.isBindingElement(node) && ts.isIdentifier(node.name) && isShared(node.name.text)) {
-    const local = renamed(node.name, checker, file);
-    if (local === node.name) return undefined;
-    const { dotDotDotToken, initializer } = node;
-    const property =
-      node.propertyName ??
-      (ts.isObjectBindingPattern(node.parent) && !dotDotDotToken ? node.name : undefined);
-    const initial = initializer && (ts.visitNode(initializer, visit) as ts.Expression);
-    return factory.updateBindingElement(node, dotDotDotToken, property, local, initial);
-  }
-  if (ts.isExportDeclaration(node)) return node;
-  return undefined;
 }

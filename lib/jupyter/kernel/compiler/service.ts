@@ -6,6 +6,7 @@ import { AT_END, Declarations } from './declarations';
 import { fileMistakes, isRelevant, refusal, toMistake } from './diagnostics';
 import { runtimeName } from './globals';
 import { Host, isInstalled } from './host';
+import { Captured } from './hot-loops';
 import { inspect } from './inspect';
 import { instrumentCell, instrumentFile, isCounted } from './instrument';
 import { isComplete } from './is-complete';
@@ -37,6 +38,7 @@ export class Service implements Compiler {
   private readonly host: Host;
   private readonly language: ts.LanguageService;
   private declarations = new Declarations();
+  private readonly captured = new Captured();
   private pending: Pending | undefined;
   private tokens = 0;
   /** Files whose mistakes have been told, by version. */
@@ -90,6 +92,7 @@ export class Service implements Compiler {
     written: ts.SourceFile,
     names: CellNames,
   ): CompiledCell {
+    this.captured.add(written);
     const made = [...names.values].filter((name) => !names.ambient.has(name));
     const own = new Set([...made, ...names.imports.map(({ name }) => name)].map(runtimeName));
     const output: Record<string, string> = {};
@@ -97,7 +100,7 @@ export class Service implements Compiler {
       output[path.slice(path.indexOf('.', path.lastIndexOf('[cell]')))] = text;
     };
     const transformers: ts.CustomTransformers = {
-      before: [instrumentCell(program.getTypeChecker(), span.from, span.to)],
+      before: [instrumentCell(program.getTypeChecker(), span.from, span.to, this.captured)],
       after: [toRepl(own, span.from, span.to)],
     };
     emitForced(program, file, write, transformers);

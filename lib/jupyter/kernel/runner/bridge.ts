@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { CallMethod, Order, Report } from './protocol';
 import type { Run } from './runs';
 import { currentRun, lastRun } from './runs';
-import { ACKNOWLEDGED, OUTSTANDING, OUTSTANDING_LIMIT, SHARED_LENGTH, WAKE } from './shared';
+import { ACKNOWLEDGED, OUTSTANDING, OUTSTANDING_LIMIT, SHARED_LENGTH, STOP, WAKE } from './shared';
 
 /** The main thread's way to the kernel. */
 const shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_LENGTH));
@@ -67,7 +67,11 @@ export function print(name: 'stdout' | 'stderr', text: string, run: Run | null):
   report({ type: 'stream', run: id, name, text });
 }
 
+/** Not 0 while the cell is to stop. */
+export const stopFlag = shared.subarray(STOP, STOP + 1);
+
 export function acknowledge(): void {
+  Atomics.store(shared, STOP, 0);
   Atomics.store(shared, ACKNOWLEDGED, 1);
 }
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { openComms } from '../api/comms';
-import { report } from './bridge';
+import { report, stopFlag } from './bridge';
 import { describe, noteThrown } from './errors';
 import type { Evaluator, Outcome } from './evaluator';
 import type { Shown } from './format';
@@ -30,6 +30,12 @@ export const hooks = {
   metaOf,
   import: importModule,
   thrown: noteThrown,
+  /** Whether a loop at the top of a cell is to be left: asked now and then. */
+  turn: () => stopFlag[0],
+  /** Behind such a loop. */
+  stop() {
+    if (stopFlag[0] !== 0) throw new Interrupted('the cell was interrupted');
+  },
   /** Stands behind every `await`: a cell that was interrupted does not go on. */
   check<T>(value: T): T {
     if (currentRun()?.dead) throw new Interrupted('the cell was interrupted');
@@ -58,7 +64,10 @@ export function execute(evaluator: Evaluator, order: ExecuteOrder): void {
 /** Turns the outcome into a report; showing a result may itself run the cell's code. */
 function conclude(evaluator: Evaluator, run: Run, outcome: Outcome): void {
   if (run.done) return;
-  if (outcome.kind === 'terminated') return end(run, { status: 'interrupted' });
+  const { kind } = outcome;
+  if (kind === 'terminated' || (kind === 'thrown' && outcome.value instanceof Interrupted)) {
+    return end(run, { status: 'interrupted' });
+  }
   if (outcome.kind === 'thrown')
     return end(run, { status: 'error', error: describe(outcome.value) });
   const { result } = hooks;

@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'node:worker_threads';
 import { Link } from './link';
 import type { InterruptOrder, Order, Report } from './protocol';
-import { ACKNOWLEDGED, OUTSTANDING, WAKE } from './shared';
+import { ACKNOWLEDGED, OUTSTANDING, STOP, WAKE } from './shared';
 
 /**
  * A thread of the process that runs the cells. It carries orders and reports while the main
@@ -51,6 +51,7 @@ function deliver(order: Order): void {
 /** Asks the main thread to stop; if it is too busy to be asked, terminates what it runs. */
 function interrupt(order: InterruptOrder): void {
   Atomics.store(shared, ACKNOWLEDGED, 0);
+  Atomics.store(shared, STOP, 1);
   port.postMessage(order);
   const insist = (tries: number) => {
     if (Atomics.load(shared, ACKNOWLEDGED) !== 0 || tries === 0) return;
