@@ -4,7 +4,7 @@ import { byVersion } from './kernel-version';
 export type FallbackRule =
   /** try_to_steal_freepages(): the rest of a block not claimed stays with its old type. */
   | '2.6.32'
-  /** UNMOVABLE steals too, the rest of the split block always changes type (9c0415eb8cbf, 99592d598eca). */
+  /** UNMOVABLE steals too, the rest of the split block always changes type (9c0415eb8cbf). */
   | '4.0'
   /** Compatible pages count towards claiming; MOVABLE splits the smallest block (02aa0cdd7248, 3bc48f96cf11). */
   | '4.12'

@@ -17,6 +17,8 @@ export interface KmemCacheOptions extends Omit<SlabLayoutOptions, 'version'> {
 /** What struct page keeps of a slab: outside simulated memory. */
 interface Slab {
   readonly pfn: number;
+  /** Smaller than the cache's when memory was short. */
+  readonly order: number;
   /** First free object that is not in the CPU's list; 0 when there is none. */
   freelist: VirtAddr;
   /** Objects handed out, or in the CPU's list. */
@@ -137,8 +139,9 @@ export class KmemCache {
 
   /** What the cache takes, as the OOM killer's report lists it. */
   usage(): SlabUsage {
-    const { size, order } = this.layout;
-    const totalBytes = this.slabs.size * (4096 << order);
+    const { size } = this.layout;
+    let totalBytes = 0;
+    for (const { order } of this.slabs.values()) totalBytes += 4096 << order;
     return { name: this.name, usedBytes: this.active * size, totalBytes };
   }
 
@@ -146,8 +149,10 @@ export class KmemCache {
   slabinfo(): string {
     const { size, order, objectsPerSlab } = this.layout;
     const slabs = this.slabs.size;
+    let objects = 0;
+    for (const slab of this.slabs.values()) objects += this.objectsIn(slab.order);
     const column = (value: number, width: number) => String(value).padStart(width);
-    return `${this.name.padEnd(17)} ${column(this.active, 6)} ${column(slabs * objectsPerSlab, 6)} ${column(size, 6)} ${column(objectsPerSlab, 4)} ${column(1 << order, 4)} : tunables ${column(0, 4)} ${column(0, 4)} ${column(0, 4)} : slabdata ${column(slabs, 6)} ${column(slabs, 6)} ${column(0, 6)}`;
+    return `${this.name.padEnd(17)} ${column(this.active, 6)} ${column(objects, 6)} ${column(size, 6)} ${column(objectsPerSlab, 4)} ${column(1 << order, 4)} : tunables ${column(0, 4)} ${column(0, 4)} ${column(0, 4)} : slabdata ${column(slabs, 6)} ${column(slabs, 6)} ${column(0, 6)}`;
   }
 
   snapshot(): void {
@@ -195,21 +200,41 @@ export class KmemCache {
     this.page = slab;
     this.freelist = slab.freelist;
     slab.freelist = 0n;
-    slab.inuse = this.layout.objectsPerSlab;
+    slab.inuse = this.objectsIn(slab.order);
   }
 
+  private objectsIn(order: number): number {
+    return Math.trunc((4096 << order) / this.layout.size);
+  }
+
+  /** The smallest order that holds an object: oo_min. */
+  private get minOrder(): number {
+    return Math.max(0, Math.ceil(Math.log2(this.layout.size / 4096)));
+  }
+
+  /** allocate_slab(): tries the cache's order, kills nobody for it, and makes do with less. */
   private newSlab(): true | null | Fault {
-    const { order, objectsPerSlab, size } = this.layout;
-    const pfn = this.pageAllocator.allocPages(order, { class: 'slab', owner: this.owner });
+    const { size } = this.layout;
+    const options = { class: 'slab', owner: this.owner } as const;
+    let { order } = this.layout;
+    let pfn: number | null = null;
+    if (order > this.minOrder) {
+      pfn = this.pageAllocator.allocPages(order, { ...options, noretry: true, nowarn: true });
+    }
+    if (pfn === null) {
+      order = this.minOrder;
+      pfn = this.pageAllocator.allocPages(order, options);
+    }
     if (pfn === null) return null;
     const start = this.addressOf(pfn);
-    for (let i = 0; i < objectsPerSlab; i++) {
-      const next = i + 1 < objectsPerSlab ? start + BigInt((i + 1) * size) : 0n;
+    const objects = this.objectsIn(order);
+    for (let i = 0; i < objects; i++) {
+      const next = i + 1 < objects ? start + BigInt((i + 1) * size) : 0n;
       const fault = this.writePointer(start + BigInt(i * size), next);
       if (fault) return fault;
     }
     const links = { partial: false, next: null, previous: null };
-    const slab: Slab = { pfn, freelist: 0n, inuse: objectsPerSlab, ...links };
+    const slab: Slab = { pfn, order, freelist: 0n, inuse: objects, ...links };
     this.slabs.set(pfn, slab);
     if (this.saved) this.made.add(slab);
     this.page = slab;
@@ -221,7 +246,7 @@ export class KmemCache {
     if (slab.partial) this.removePartial(slab);
     this.slabs.delete(slab.pfn);
     if (this.saved && !this.made.delete(slab)) this.gone.add(slab);
-    this.pageAllocator.freePages(slab.pfn, this.layout.order);
+    this.pageAllocator.freePages(slab.pfn, slab.order);
   }
 
   private readPointer(object: VirtAddr): VirtAddr | Fault {
@@ -243,7 +268,9 @@ export class KmemCache {
   private slabOf(va: VirtAddr): Slab | null {
     if (!this.directMap.contains(va)) return null;
     const pfn = Number(this.directMap.virtToPhys(va) >> 12n);
-    return this.slabs.get(pfn & ~((1 << this.layout.order) - 1)) ?? null;
+    const slab = this.slabs.get(pfn & ~((1 << this.layout.order) - 1));
+    if (slab && pfn < slab.pfn + (1 << slab.order)) return slab;
+    return this.slabs.get(pfn & ~((1 << this.minOrder) - 1)) ?? null;
   }
 
   private addressOf(pfn: number): VirtAddr {

@@ -4,20 +4,20 @@ import { byVersion } from './kernel-version';
 export interface VmallocRules {
   /**
    * `first-fit`: from the bottom up; `next-fit`: from the last place on, upwards, unless a hole below is known to be large enough
-   * (89699605fe70, 2.6.39); `lowest-fit`: the lowest free range, from a tree of free ranges (68ad4a330433, 5.2).
+   * ("mm: vmap area cache", 2.6.39); `lowest-fit`: the lowest free range, from a tree of free ranges (68ad4a330433, 5.2).
    */
   readonly search: 'first-fit' | 'next-fit' | 'lowest-fit';
   /**
    * How large a free range has to look for the tree search, with an alignment above a page:
    * `worst-case`: size + align − 1, always; `exact`: size (9f531973dff3, 5.16); `worst-case-if-aligned`:
-   * as the first, only when the alignment is above a page (f9863be49312, 5.18).
+   * as the first, only when the alignment is above a page (9333fe98d0a6, 5.18).
    */
   readonly searchLength: 'worst-case' | 'exact' | 'worst-case-if-aligned';
   /** Ranges waiting for the purge leave the tree of areas in use at once (dd3b8353bae7). */
   readonly lazyOutsideBusyTree: boolean;
   /** Waiting ranges that touch are merged and sorted (96e2db456135); before, last in is first. */
   readonly lazyMerged: boolean;
-  /** /proc/vmallocinfo: no line for waiting ranges, one in its place, or all of them at the end. */
+  /** /proc/vmallocinfo: no line for waiting ranges, one in its place (78c72746f56b), or all at the end. */
   readonly lazyListed: 'no' | 'inline' | 'at-end';
   /** vmap() does not let a caller go without the guard page (bd1a8fb2d43f). */
   readonly vmapStripsNoGuard: boolean;
@@ -82,7 +82,7 @@ const BASE: VmallocRules = {
 const CHANGES: readonly (readonly [string, Partial<VmallocRules>])[] = [
   ['2.6.39', { search: 'next-fit' }],
   ['4.9', { messages: MESSAGES_4_9 }],
-  ['4.14', { lazyListed: 'inline' }],
+  ['4.13', { lazyListed: 'inline' }],
   ['5.2', { search: 'lowest-fit' }],
   ['5.5', { lazyOutsideBusyTree: true, lazyListed: 'at-end' }],
   ['5.11', { lazyMerged: true }],

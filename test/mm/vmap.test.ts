@@ -4,7 +4,7 @@ import { effort } from '../support/effort';
 import { runVmap, VmapModel } from './vmap-model';
 
 /** One version for each set of rules. */
-const VERSIONS = ['2.6.32', '3.14', '4.9', '4.14', '5.2', '5.5', '5.11', '5.16', '6.1', '6.19'];
+const VERSIONS = ['2.6.32', '3.14', '4.9', '4.13', '5.2', '5.5', '5.11', '5.16', '6.1', '6.19'];
 
 type Command = fc.Command<object, { model: VmapModel }>;
 
