@@ -1,3 +1,4 @@
+import { checkStackUsage } from './detectors/stack-usage';
 import type { Machine } from './machine';
 import { exitProcess, releaseTask } from './task-objects';
 import { currentTask, currentTaskStruct } from './task';
@@ -13,6 +14,7 @@ export function defineExit({ text }: Machine): void {
     const taskStruct = currentTaskStruct(m);
     leaveLists(m, taskStruct);
     if (exitProcess(m, taskStruct) && task) {
+      checkStackUsage(m, task);
       task.state = 'exited';
       m.exited.push(task);
     } else {
