@@ -42,7 +42,10 @@ export interface BootParts {
 export function boot(memory: PhysMemory, config: KernelConfig, seed: number): BootParts {
   const { levels } = config;
   const layout = layoutOf(config, BigInt(memory.size), seed);
-  const pageAllocator = new PageAllocator(memory, { version: config.version });
+  const pageAllocator = new PageAllocator(memory, {
+    version: config.version,
+    compaction: config.COMPACTION,
+  });
   const allocPage = (what: 'pagetable' | 'percpu' | 'kernel') => {
     const pfn = pageAllocator.allocPages(0, { class: what });
     if (pfn === null)

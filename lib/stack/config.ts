@@ -36,6 +36,8 @@ export interface KernelConfig extends KernelFeatures {
   readonly DEBUG_STACKOVERFLOW: boolean;
   /** Doubles THREAD_SIZE. Its shadow memory is not modelled; see detectors/kasan. */
   readonly KASAN: boolean;
+  /** Memory is compacted for a request of a higher order; the recorded small kernels had it off. */
+  readonly COMPACTION: boolean;
   /** sysctl kernel.panic_on_oops */
   readonly panicOnOops: boolean;
   /** sysctl kernel.panic_on_stackoverflow, where DEBUG_STACKOVERFLOW exists. */
@@ -68,6 +70,8 @@ export interface KernelOptions {
   readonly stackOverflowCheck?: boolean;
   /** CONFIG_KASAN (with KASAN_VMALLOC where it is needed and can be had): 32 KB stacks. Off unless given. */
   readonly kasan?: boolean;
+  /** CONFIG_COMPACTION; off unless given. */
+  readonly compaction?: boolean;
   readonly panicOnOops?: boolean;
   readonly panicOnStackOverflow?: boolean;
   /** False unless given: as booted with no_hash_pointers. */
@@ -136,6 +140,7 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
     DEBUG_STACK_USAGE: options.stackUsage ?? false,
     DEBUG_STACKOVERFLOW,
     KASAN,
+    COMPACTION: options.compaction ?? false,
     panicOnOops: options.panicOnOops ?? false,
     panicOnStackOverflow: options.panicOnStackOverflow ?? false,
     hashPointers: options.hashPointers ?? false,
