@@ -124,3 +124,13 @@ export type { VmallocinfoEntry } from './mm/vmallocinfo';
 export { KmemCache } from './mm/slab';
 export { slabLayout } from './mm/slab-order';
 export type { SlabLayout } from './mm/slab-order';
+
+// Experiments and figures (lib/experiments, lib/figures)
+export { experiment, experiments } from './experiments';
+export { ExperimentResult } from './experiments/experiment';
+export type { Experiment } from './experiments/experiment';
+export type { Parameter, ParameterValues } from './experiments/parameters';
+export type { Cell, Column, Evidence, ResultTable, Row } from './experiments/table';
+export { experimentFigure } from './figures/experiment-figure';
+export { neighbourPageFigure } from './figures/neighbour-page-figure';
+export { walkFigure } from './figures/walk-figure';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { register as registerAgreement } from './agreement';
+import { register as registerExperiment } from './experiment';
 import { register as registerLab } from './lab';
 import { register as registerOverrun } from './overrun';
 import { register as registerReplay } from './replay';
@@ -14,5 +15,6 @@ export const commands: readonly Register[] = [
   registerWalk,
   registerReplay,
   registerOverrun,
+  registerExperiment,
   registerAgreement,
 ];

@@ -58,6 +58,7 @@ export const order2Success = defineExperiment({
   notes: [
     'Model: page allocator of 6.1 in 64 MiB without reclaim and OOM killer; a request that fails is counted and nobody is killed for it. Half of the memory taken is free again.',
     'Recorded free lists (this project’s 6.1.192 guests; kernel logs of 2016): the blocks are as many as printed, their places are not known; the same requests are made of them. In guests with VMAP_STACK=n the OOM killer ran, with VMAP_STACK=y all threads were made.',
+    'The model’s compaction takes no target pages from pageblocks that stacks have claimed, which the kernel’s last attempt does: it gives up earlier.',
     'Unusable: the part of free memory, zone DMA left out, in blocks too small for order 2 or in the HIGHATOMIC reserve; without the reserve it is /sys/kernel/debug/extfrag/unusable_index.',
   ],
   table: ({ threads }, seed) => {

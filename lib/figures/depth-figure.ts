@@ -1,12 +1,7 @@
 import type { ReplayReport } from '../stack/replay';
 import { Figure, type PlotlyObject } from './figure';
-import { OKABE_ITO } from './palette';
-
-const STYLE = [
-  { color: OKABE_ITO.vermillion, dash: 'dash' },
-  { color: OKABE_ITO.blue, dash: 'dot' },
-  { color: OKABE_ITO.bluishGreen, dash: 'dashdot' },
-] as const;
+import { ERA_NAME, ERA_STYLE, OKABE_ITO } from './palette';
+import { axis, legendBelow, margins } from './parts';
 
 /** The mark says what came of it, without the colour. */
 const SYMBOL = {
@@ -14,12 +9,6 @@ const SYMBOL = {
   silent: 'triangle-down',
   delayed: 'diamond',
   immediate: 'x',
-} as const;
-
-const ERA_NAME = {
-  '8k': '8 KB, direct map',
-  '16k': '16 KB, direct map',
-  vmap: '16 KB, vmalloc’ed',
 } as const;
 
 /**
@@ -38,15 +27,16 @@ export function depthFigure(reports: readonly ReplayReport[]): Figure {
       type: 'scatter',
       mode: 'lines',
       name: 'stack in use',
-      line: { shape: 'hv', color: OKABE_ITO.grey, width: 2 },
+      line: { shape: 'hv', color: OKABE_ITO.grey, width: 2, dash: 'solid' },
       fill: 'tozeroy',
       x,
       y: steps.map(({ depth }) => depth),
+      customdata: x.map((call) => call - 1),
       text: steps.map(({ fn }) => fn),
       hovertemplate: 'call %{x}: %{text}<br>%{y} bytes deep<extra></extra>',
     },
   ];
-  reports.forEach((report, i) => data.push(...limitTraces(report, i, x.length)));
+  reports.forEach((report, i) => data.push(...limitTraces(report, i, steps.length)));
   return new Figure({
     title: `${longest.maxDepth} bytes of stack against ${reports.length === 1 ? 'one limit' : `${reports.length} limits`}`,
     caption:
@@ -58,43 +48,52 @@ export function depthFigure(reports: readonly ReplayReport[]): Figure {
       `${longest.maxDepth}. Horizontal lines: ${reports.map(limitText).join('; ')}.`,
     data,
     layout: {
-      xaxis: { title: { text: 'call, outermost first' }, rangemode: 'tozero' },
-      yaxis: { title: { text: 'stack in use (bytes)' }, rangemode: 'tozero' },
-      legend: { orientation: 'h', y: -0.25 },
-      margin: { l: 70, r: 30, t: 50, b: 110 },
+      xaxis: axis('call, outermost first (number)', { rangemode: 'tozero' }),
+      yaxis: axis('stack in use (bytes)', { rangemode: 'tozero' }),
+      legend: legendBelow(-0.2),
+      margin: margins({ b: 110 }),
       height: 480,
     },
     table: {
-      columns: ['call', 'function', 'bytes deep'],
-      rows: steps.map(({ fn, depth }, n) => [n + 1, fn, depth]),
+      columns: ['call', 'function or limit', 'bytes deep'],
+      rows: [
+        ...steps.map(({ fn, depth }, n) => [n + 1, fn, depth]),
+        ...reports.map((report) => ['–', `limit: ${limitText(report)}`, report.usable]),
+      ],
     },
     command: `npx guardpage replay --trace FILE --era ${reports.map(({ era }) => era).join('|')} --seed ${longest.seed} --json`,
   });
 }
 
 function limitTraces(report: ReplayReport, nth: number, calls: number): PlotlyObject[] {
-  const { color, dash } = STYLE[nth % STYLE.length];
+  const { color, dash } = ERA_STYLE[report.era];
   const name = `${ERA_NAME[report.era]}: ${verdict(report)}`;
+  const legendgroup = `${report.era} ${nth}`;
+  const row = calls + nth;
   return [
     {
       type: 'scatter',
       mode: 'lines',
       name,
-      legendgroup: report.era,
+      legendgroup,
       line: { color, dash, width: 2 },
       x: [0, calls + 1 + nth],
       y: [report.usable, report.usable],
+      customdata: [row, row],
+      meta: { reference: true },
       hovertemplate: `${ERA_NAME[report.era]}: ${report.usable} usable bytes<extra></extra>`,
     },
     {
       type: 'scatter',
       mode: 'markers',
       name,
-      legendgroup: report.era,
+      legendgroup,
       showlegend: false,
       marker: { color, symbol: SYMBOL[report.outcome], size: 13 },
       x: [calls + 1 + nth],
       y: [report.usable],
+      customdata: [row],
+      meta: { reference: true },
       hovertemplate: `${verdict(report)}<extra></extra>`,
     },
   ];

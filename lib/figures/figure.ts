@@ -16,6 +16,10 @@ export interface FigureSpec {
   readonly caption: string;
   /** For those who can't see it: type, axes, trend. */
   readonly alt: string;
+  /**
+   * Traces. `customdata` of a trace holds the table's row of each point, so that what is drawn can be
+   * looked up; a trace without it only draws a line to compare with (`meta.reference`).
+   */
   readonly data: readonly PlotlyObject[];
   readonly layout: PlotlyObject;
   readonly table: Table;
@@ -28,6 +32,9 @@ export const MIME_BUNDLE: unique symbol = Symbol.for('jupyter.mimebundle') as ne
 
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
+/** Rows of the table that the static text shows; the command gives all of them. */
+const ROWS_SHOWN = 150;
+
 /** Plotly data and layout, with a caption, alt text and the data as a table. */
 export class Figure implements FigureSpec {
   readonly title: string;
@@ -38,7 +45,11 @@ export class Figure implements FigureSpec {
   readonly table: Table;
   readonly command: string;
 
+  /** @throws TypeError for a figure without title, caption or alt text */
   constructor(spec: FigureSpec) {
+    for (const part of ['title', 'caption', 'alt', 'command'] as const) {
+      if (spec[part].trim() === '') throw new TypeError(`${part}: expected text, got none`);
+    }
     this.title = spec.title;
     this.caption = spec.caption;
     this.alt = spec.alt;
@@ -47,8 +58,8 @@ export class Figure implements FigureSpec {
     this.command = spec.command;
     this.layout = {
       ...spec.layout,
-      title: { text: spec.title },
-      meta: { alt: spec.alt, caption: spec.caption },
+      title: { text: spec.title, yref: 'container', y: 1, yanchor: 'top', pad: { t: 14 } },
+      meta: { alt: spec.alt, caption: spec.caption, command: spec.command },
     };
   }
 
@@ -63,19 +74,11 @@ export class Figure implements FigureSpec {
 
   /** Caption, alt text and data without any script. */
   toHtml(): string {
-    const head = this.table.columns
-      .map((name) => `<th scope="col">${escapeHtml(name)}</th>`)
-      .join('');
-    const body = this.table.rows
-      .map(
-        (row) => `<tr>${row.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>`,
-      )
-      .join('');
     return (
       `<figure><figcaption><strong>${escapeHtml(this.title)}.</strong> ${escapeHtml(this.caption)}</figcaption>` +
       `<p>${escapeHtml(this.alt)}</p>` +
-      `<details><summary>The data (${this.table.rows.length} rows)</summary>` +
-      `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></details></figure>`
+      `<details><summary>The data (${this.table.rows.length} rows)</summary>${tableHtml(this.table, ROWS_SHOWN)}</details>` +
+      `<p>Made by <code>${escapeHtml(this.command)}</code></p></figure>`
     );
   }
 
@@ -88,7 +91,19 @@ export class Figure implements FigureSpec {
   }
 }
 
-function escapeHtml(text: string): string {
+/** A table in HTML; rows after the first `most` are counted, not shown. */
+export function tableHtml({ columns, rows }: Table, most: number = Infinity): string {
+  const head = columns.map((name) => `<th scope="col">${escapeHtml(name)}</th>`).join('');
+  const body = rows
+    .slice(0, most)
+    .map((row) => `<tr>${row.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>`);
+  if (rows.length > most) {
+    body.push(`<tr><td colspan="${columns.length}">… and ${rows.length - most} more</td></tr>`);
+  }
+  return `<table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
+}
+
+export function escapeHtml(text: string): string {
   return text
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')

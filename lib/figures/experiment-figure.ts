@@ -1,0 +1,40 @@
+import type { ExperimentResult } from '../experiments/experiment';
+import { detectionFigure } from './detection-figure';
+import { dynamicFigure } from './dynamic-figure';
+import type { Figure } from './figure';
+import { forkCostFigure } from './fork-figure';
+import { guardJumpFigure, jumpByFrameFigure } from './jump-figures';
+import { order2Figure, stackMemoryFigure } from './memory-figures';
+import { nextDoorFigure } from './neighbour-figures';
+import { outcomeByEraFigure, victimFigure } from './outcome-figures';
+import { stackFramesFigure, stackScatterFigure } from './scatter-figures';
+import { traceDepthsFigure } from './trace-figure';
+
+const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = {
+  'trace-depths': traceDepthsFigure,
+  'next-door': nextDoorFigure,
+  'outcome-by-era': outcomeByEraFigure,
+  'victim-by-neighbour': victimFigure,
+  'time-to-detection': detectionFigure,
+  'stack-memory': stackMemoryFigure,
+  'order2-success': order2Figure,
+  'stack-frames': stackFramesFigure,
+  'stack-scatter': stackScatterFigure,
+  'fork-cost': forkCostFigure,
+  'guard-jump': guardJumpFigure,
+  'jump-by-frame': jumpByFrameFigure,
+  'dynamic-stacks': dynamicFigure,
+};
+
+/**
+ * The figure of what an experiment found.
+ *
+ * @throws RangeError for the result of an experiment that has no figure
+ */
+export function experimentFigure(result: ExperimentResult): Figure {
+  const draw = FIGURES[result.experiment];
+  if (draw) return draw(result);
+  throw new RangeError(
+    `result: expected one of ${Object.keys(FIGURES).join(', ')}, got ${JSON.stringify(result.experiment)}`,
+  );
+}

@@ -1,0 +1,67 @@
+import type { ExperimentResult } from '../experiments/experiment';
+import type { Figure, PlotlyObject } from './figure';
+import { SERIES } from './palette';
+import {
+  categoryAxis,
+  distinct,
+  firstOnTop,
+  legendBelow,
+  margins,
+  marker,
+  points,
+  REVERSED,
+  resultFigure,
+  rowsWhere,
+  shareAxis,
+  whiskers,
+} from './parts';
+
+/** Who lies below a stack: one colour a memory, filled for the model, one symbol a size of stack. */
+export function nextDoorFigure(result: ExperimentResult): Figure {
+  const { table } = result;
+  const memories = distinct(table, 'memory');
+  const stacks = distinct(table, 'stack');
+  const traces = memories.flatMap((memory, i) =>
+    stacks.map((stack, j): PlotlyObject => {
+      const rows = rowsWhere(table, (row) => row.memory === memory && row.stack === stack);
+      const evidence = String(rows[0]?.row.evidence);
+      const style = { ...SERIES[i], symbol: ['square', 'circle'][j] };
+      const name = `${stack}, ${memory} (${evidence})`;
+      return {
+        type: 'scatter',
+        mode: 'markers',
+        orientation: 'h',
+        name,
+        offsetgroup: name,
+        marker: marker(style, evidence === 'recorded'),
+        error_x: { ...whiskers(rows), color: style.color },
+        text: rows.map(({ row }) => `${row.count} of ${row.n}`),
+        hovertemplate: '%{x:.2%} (%{text})<extra>%{fullData.name}</extra>',
+        ...points(rows, 'share', 'neighbour'),
+      };
+    }),
+  );
+  const share = (stack: string, neighbour: string) => {
+    const row = table.rows.find(
+      (one) => one.evidence === 'model' && one.stack === stack && one.neighbour === neighbour,
+    );
+    return `${Math.round(100 * Number(row?.share))} %`;
+  };
+  return resultFigure(result, {
+    caption:
+      'Below a stack lies most often another stack, then a slab page; everything else is rare. Filled marks: stacks of the simulated machine; open ones: stacks of real kernels.',
+    alt:
+      'Dot plot. Vertical: class of the page just below a stack, seven of them. Horizontal: share of stacks, 0 to 100 %. ' +
+      `In the model another stack ${share('8 KB', 'another stack')} (8 KB) and ${share('16 KB', 'another stack')} (16 KB), slab ${share('8 KB', 'slab')} and ${share('16 KB', 'slab')}; the recorded shares are 69 to 77 % and 20 to 27 %.`,
+    data: firstOnTop(traces),
+    layout: {
+      scattermode: 'group',
+      scattergap: 0.2,
+      height: 620,
+      xaxis: shareAxis('stacks with such a page below (%)'),
+      yaxis: categoryAxis(distinct(table, 'neighbour')),
+      legend: legendBelow(-0.13, REVERSED),
+      margin: margins({ b: 150 }),
+    },
+  });
+}
