@@ -108,7 +108,7 @@ export class Mmu extends TableWalker {
     const lo = scratch32[0];
     const hi = scratch32[1];
     // The entry that the memo names, if it grants the access: the common case, kept short.
-    // No canonical check is needed: what is not canonical is never in the TLB.
+    // No canonical check is needed: neither an entry nor a free place answers to any other.
     const { words, words64, memo, times, clock } = this.tlb;
     const e = memo[memoSlot(lo)];
     const inPage = words[e + 4];

@@ -17,8 +17,14 @@ export const TLB_PKEY_SHIFT: number = 6;
  * frame | bits, [3] upper half, [4] and [5] the bits inside the page as a mask, [6] and [7] when it was last used.
  */
 export const STRIDE: number = 8;
-/** An upper half no canonical address has: marks a free place. */
+/**
+ * What a free place holds so that nothing finds it: an upper half that no canonical address
+ * has; and, since whoever follows the memo asks before that is judged, a mask that leaves of any
+ * address only its PCID, which is never FREE_PAGE.
+ */
 const FREE = 0x7fffffff;
+const FREE_MASK = -1;
+const FREE_PAGE = 0x1000;
 
 /** Storage that the arrays for all page sizes share. */
 export interface TlbStore {
@@ -78,10 +84,7 @@ export class TlbArray {
     this.words = store.words;
     this.times = store.times;
     this.clock = store.clock;
-    for (let e = start; e < this.end; e += STRIDE) {
-      this.words[e + 1] = FREE;
-      this.words[e + 4] = ~this.mask;
-    }
+    for (let e = start; e < this.end; e += STRIDE) this.setFree(e);
   }
 
   private get end(): number {
@@ -133,6 +136,7 @@ export class TlbArray {
     words[e + 1] = hi;
     words[e + 2] = (paLo & this.mask) | bits;
     words[e + 3] = paHi;
+    words[e + 4] = ~this.mask;
     this.times[(e >> 1) + 3] = ++this.clock[0];
     return evicted;
   }
@@ -180,8 +184,14 @@ export class TlbArray {
 
   private free(e: number): void {
     if (this.words[e + 1] === FREE) return;
-    this.words[e + 1] = FREE;
+    this.setFree(e);
     this.live--;
+  }
+
+  private setFree(e: number): void {
+    this.words[e] = FREE_PAGE;
+    this.words[e + 1] = FREE;
+    this.words[e + 4] = FREE_MASK;
   }
 
   private firstOf(lo: number, hi: number): number {

@@ -241,6 +241,21 @@ describe('TLB', () => {
     assert.equal(cpu.tlb.lines().length, 0);
   });
 
+  it('never answers for a non-canonical address, whatever its upper half, flushed or not', () => {
+    const { cpu } = new TestMachine();
+    const low = STACK & 0xffffffffn;
+    for (const flush of [() => undefined, () => cpu.invlpg(STACK), () => cpu.flushTlb()]) {
+      cpu.load64(STACK);
+      flush();
+      for (let top = 0x8000n; top < 0xffff8000n; top += 0x7fffn) {
+        for (const hi of [top, 0x7fffffffn]) {
+          const fault = cpu.load64((hi << 32n) | low);
+          assert.ok(isFault(fault) && fault.vector === 13, hi.toString(16));
+        }
+      }
+    }
+  });
+
   it('faults once, spuriously, when rights were added without a flush', () => {
     const { cpu, tables } = new TestMachine();
     tables.protect(STACK, 4096, { writable: false });
