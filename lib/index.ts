@@ -134,3 +134,68 @@ export type { Cell, Column, Evidence, ResultTable, Row } from './experiments/tab
 export { experimentFigure } from './figures/experiment-figure';
 export { neighbourPageFigure } from './figures/neighbour-page-figure';
 export { walkFigure } from './figures/walk-figure';
+
+// Kernel stacks: configurations, interrupts, detectors, fork (lib/stack)
+export { HAVE_ARCH_VMAP_STACK_SINCE, type Arch } from './stack/architectures';
+export {
+  kconfig,
+  type KconfigAnswer,
+  type KconfigRequest,
+  type KconfigRow,
+  type KconfigValue,
+} from './stack/kconfig';
+export { PT_REGS_SIZE } from './stack/config';
+export {
+  featuresOf,
+  type IstStackSpec,
+  type OopsWording,
+  type ThreadInfoField,
+} from './stack/versions';
+export { kernelStacks, stackAt, stackGuarding, type KernelStack } from './stack/stack-info';
+export { Interrupts } from './stack/irq';
+export { unwind, type UnwindState, type UnwindStep } from './stack/unwind';
+export { callTrace } from './stack/call-trace';
+export {
+  forkTrial,
+  FRAGMENTATIONS,
+  type ForkTrialOptions,
+  type ForkTrialReport,
+  type Fragmentation,
+} from './stack/fork-failure';
+export {
+  kernelStackKb,
+  kernelStackLine,
+  maxThreads,
+  StackMemcg,
+  type StackCharges,
+} from './stack/stack-accounting';
+export {
+  COUNTED_DETECTORS,
+  DetectorCosts,
+  type CountedDetector,
+  type DetectorCost,
+} from './stack/detectors/costs';
+export {
+  compareDetectors,
+  DETECTORS,
+  type DetectorSpec,
+  type DetectorTrial,
+} from './stack/detectors/comparison';
+export { StackTracer, type TracedEntry } from './stack/detectors/stack-tracer';
+export { stackNotUsed, type StackUsage } from './stack/detectors/stack-usage';
+export {
+  checkstack,
+  checkstackText,
+  FRAME_WARN,
+  frameWarnings,
+  type FrameSize,
+} from './stack/detectors/checkstack';
+export {
+  kasanBugType,
+  kasanCheck,
+  kasanFrame,
+  kasanShadowOf,
+  KASAN_GRANULE,
+  type KasanFrame,
+  type KasanVerdict,
+} from './stack/detectors/kasan';

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { kernelConfig } from '../../lib/stack/config';
+import { Machine } from '../../lib/stack/machine';
+import { startProbe, stopProbe } from '../../lib/stack/probe';
+import {
+  kernelStackKb,
+  kernelStackLine,
+  maxThreads,
+  StackMemcg,
+} from '../../lib/stack/stack-accounting';
+
+const GIB = 2 ** 30;
+
+describe('KernelStack', () => {
+  it('grows by the size of a stack with every task, and leaves out cached stacks', () => {
+    for (const [era, size] of [
+      ['8k', 8],
+      ['16k', 16],
+      ['vmap', 16],
+    ] as const) {
+      const m = new Machine(kernelConfig(era));
+      const before = kernelStackKb(m);
+      assert.equal(before, size);
+      const probes = Array.from({ length: 5 }, (_, i) => startProbe(m, i)!);
+      assert.equal(kernelStackKb(m) - before, 5 * size, era);
+      for (const probe of probes) stopProbe(m, probe);
+      m.run();
+      assert.equal(kernelStackKb(m), before, era);
+      assert.equal(m.cachedStacks.length, era === 'vmap' ? 2 : 0);
+    }
+  });
+
+  it('grows by 8000 kB for 500 threads, as recorded, in the same line of /proc/meminfo', () => {
+    const file = join(__dirname, '..', 'fixtures', 'memstate_nokaslr.json.gz');
+    const recorded = JSON.parse(gunzipSync(readFileSync(file)).toString()) as Record<
+      string,
+      { meminfo: string }
+    >;
+    const line = (phase: string) =>
+      recorded[phase].meminfo.split('\n').find((text) => text.startsWith('KernelStack:'))!;
+    const kb = (text: string) => Number(/(\d+) kB/.exec(text)![1]);
+    const grown = kb(line('parked500')) - kb(line('before'));
+    const m = new Machine(kernelConfig('vmap'), { ramMiB: 128 });
+    const before = kernelStackKb(m);
+    for (let i = 0; i < 500; i++) startProbe(m, i);
+    assert.equal(kernelStackKb(m) - before, grown);
+    const shape = (text: string) => text.replace(/ *\d+ kB/, (match) => '#'.repeat(match.length));
+    assert.equal(shape(kernelStackLine(m)), shape(line('parked500')));
+  });
+});
+
+describe('kernel.threads-max', () => {
+  it('halves when the stack doubles', () => {
+    // 32 GB: 524288 at 8 KB, 262144 at 16 KB.
+    assert.equal(maxThreads(kernelConfig('8k'), 32 * GIB), 524288);
+    assert.equal(maxThreads(kernelConfig('16k'), 32 * GIB), 262144);
+    assert.equal(maxThreads(kernelConfig('vmap'), 32 * GIB), 262144);
+    assert.equal(maxThreads(kernelConfig('vmap', { kasan: true }), 32 * GIB), 131072);
+  });
+
+  it('has a lower end, and an upper one since threads are numbered in futexes', () => {
+    assert.equal(maxThreads(kernelConfig('8k'), 4096), 20);
+    assert.equal(maxThreads(kernelConfig('vmap'), 2 ** 50), 0x3fffffff);
+    assert.throws(() => maxThreads(kernelConfig('vmap'), -1), /ramBytes: expected/);
+  });
+});
+
+describe('who pays for a cached stack', () => {
+  const afterReuse = (kernel: string) => {
+    const memcg = new StackMemcg(kernelConfig('vmap', { kernel }));
+    memcg.exit(memcg.fork('/dead'));
+    const cached = Object.fromEntries(memcg.charges());
+    memcg.fork('/live');
+    return { cached, reused: Object.fromEntries(memcg.charges()) };
+  };
+
+  it('is the cgroup that had it first, until the charge went with the task', () => {
+    assert.deepEqual(afterReuse('4.9'), { cached: { '/dead': 16 }, reused: { '/dead': 16 } });
+    assert.deepEqual(afterReuse('5.8'), { cached: {}, reused: { '/live': 16 } });
+  });
+
+  it('is nobody before there was an account', () => {
+    const memcg = new StackMemcg(kernelConfig('8k'));
+    memcg.fork('/a');
+    assert.deepEqual([...memcg.charges()], []);
+    assert.throws(() => memcg.exit(7), /task: expected one that was forked and lives, got 7/);
+  });
+});
