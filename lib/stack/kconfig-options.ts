@@ -24,6 +24,12 @@ const inTree =
   ({ since, version }: KconfigContext) =>
     since(first) ? null : `${what} came with ${first}, which ${version} is older than`;
 
+/** Releases older than `first` were read without it; where in between it came was not looked up. */
+const firstRead =
+  (first: string) =>
+  ({ since, version }: KconfigContext) =>
+    since(first) ? null : `in no tree read that is older than ${first}; this is ${version}`;
+
 /** Of KASAN only x86_64's side was looked up. */
 function kasanUnmet({ arch, since, version }: KconfigContext): string | null {
   if (arch !== 'x86_64') return `what KASAN needs is known here for x86_64 only, not for ${arch}`;
@@ -95,7 +101,7 @@ export const OPTIONS: readonly KconfigOption[] = [
   {
     name: 'SCHED_STACK_END_CHECK',
     prompt: true,
-    unmet: inTree('4.4', 'the first tree read that has it'),
+    unmet: firstRead('4.4'),
     value: never,
     why: 'off by default',
   },
@@ -140,7 +146,7 @@ export const OPTIONS: readonly KconfigOption[] = [
   {
     name: 'RANDOMIZE_KSTACK_OFFSET_DEFAULT',
     prompt: true,
-    unmet: inTree('5.14', 'the first tree read that has it'),
+    unmet: firstRead('5.14'),
     value: never,
     why: 'off by default: takes up to 1008 bytes of a stack at each system call',
   },
