@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { report } from '../runner/bridge';
 import type { Evaluator } from '../runner/evaluator';
 import type { CommKind, CommOrder } from '../runner/protocol';
+import type { Run } from '../runner/runs';
 import { beginComm, currentRun, lastRun, within } from '../runner/runs';
 import { reportUncaught } from '../runner/uncaught';
 
@@ -14,9 +15,27 @@ export interface CommMessage {
 
 type Handler = (message: CommMessage) => void | Promise<void>;
 
+/** A handler, and the cell that set it: what it prints is shown there. */
+interface Registered<T> {
+  handler: T;
+  run: Run | null;
+}
+
+function register<T>(handler: T): Registered<T> {
+  return { handler, run: currentRun() };
+}
+
+/** Calls `work` in the name of the cell that set the handler. */
+function inName<T>({ run }: Registered<unknown>, work: () => T): T {
+  return run === null || run.dead ? work() : within(run, work);
+}
+
 /** A channel between the kernel and something in the front end. */
 export class Comm {
-  private readonly handlers: Record<'message' | 'close', Handler[]> = { message: [], close: [] };
+  private readonly handlers: Record<'message' | 'close', Registered<Handler>[]> = {
+    message: [],
+    close: [],
+  };
   /** Until one side closes it. */
   open = true;
 
@@ -33,11 +52,11 @@ export class Comm {
   }
 
   onMessage(handler: Handler): void {
-    this.handlers.message.push(handler);
+    this.handlers.message.push(register(handler));
   }
 
   onClose(handler: Handler): void {
-    this.handlers.close.push(handler);
+    this.handlers.close.push(register(handler));
   }
 
   close(data: Record<string, unknown> = {}): void {
@@ -49,12 +68,14 @@ export class Comm {
 
   /** @internal */
   async receive(kind: 'message' | 'close', message: CommMessage): Promise<void> {
-    for (const handler of this.handlers[kind]) await handler(message);
+    for (const one of this.handlers[kind]) await inName(one, () => one.handler(message));
   }
 }
 
 const comms = new Map<string, Comm>();
-const targets = new Map<string, (comm: Comm, message: CommMessage) => void | Promise<void>>();
+type Opened = (comm: Comm, message: CommMessage) => void | Promise<void>;
+
+const targets = new Map<string, Registered<Opened>>();
 
 function tell(kind: CommKind, comm: Comm, { data, metadata, buffers }: CommMessage): void {
   const run = currentRun() ?? lastRun();
@@ -86,11 +107,8 @@ export function openComm(
 }
 
 /** Names what front ends may open comms to. */
-export function registerTarget(
-  target: string,
-  opened: (comm: Comm, message: CommMessage) => void | Promise<void>,
-): void {
-  targets.set(target, opened);
+export function registerTarget(target: string, opened: Opened): void {
+  targets.set(target, register(opened));
 }
 
 /** The comms that are open, target by id. */
@@ -126,7 +144,7 @@ async function handle(order: CommOrder): Promise<void> {
       return;
     }
     comms.set(id, comm);
-    await opened(comm, message);
+    await inName(opened, () => opened.handler(comm, message));
     return;
   }
   const comm = comms.get(id);
