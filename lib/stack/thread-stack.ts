@@ -20,6 +20,8 @@ export function allocThreadStack(m: Machine): VirtAddr | null {
 
 function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
   const { config, vmalloc, text } = m;
+  const expected = 'an address in the vmalloc area, a multiple of THREAD_SIZE and free';
+  if (at !== null && !vmalloc.isVmallocAddr(at)) refuse(m, at, expected);
   const cached = at === null ? m.cachedStacks.pop() : undefined;
   let stack = cached ?? null;
   if (stack === null) {
@@ -28,8 +30,7 @@ function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
     const range = at === null ? {} : { start: at, end: at + BigInt(size + PAGE_SIZE) };
     const area = vmalloc.vmalloc(size, { align: size, caller, class: 'stack', ...range });
     if (!('addr' in area)) {
-      if (at !== null)
-        refuse(m, at, 'an address in the vmalloc area, a multiple of THREAD_SIZE and free');
+      if (at !== null) refuse(m, at, expected);
       m.printk(...area.messages);
       return null;
     }

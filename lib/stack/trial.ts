@@ -9,7 +9,7 @@ import { pick, type NeighbourKind } from './scene';
 /** What a trial does; the kernel is that of the runner. */
 export type TrialOptions = Pick<
   OverrunOptions,
-  'past' | 'jump' | 'alloca' | 'poke' | 'peek' | 'rsp' | 'frames' | 'frame'
+  'past' | 'jump' | 'alloca' | 'poke' | 'peek' | 'irq' | 'rsp' | 'frames' | 'frame'
 > & { readonly neighbour?: NeighbourKind };
 
 /**
