@@ -1,4 +1,5 @@
 import { Session } from 'node:inspector';
+import { promiseHooks } from 'node:v8';
 import { HOOKS } from './hook-name';
 import { resetCurrent } from './runs';
 
@@ -27,6 +28,7 @@ const GROUP = 'cells';
 export class Evaluator {
   private readonly session = new Session();
   private readonly declared = new Set<string>();
+  private readonly pending = new Set<Promise<unknown>>();
   private hooksId = '';
   private job: (() => void) | undefined;
   private caught: unknown;
@@ -71,7 +73,9 @@ export class Evaluator {
       silent: true,
       objectGroup: GROUP,
     };
+    const release = this.keepNextPromise();
     this.post('Runtime.evaluate', options, (error, value) => {
+      release();
       const details = (value as EvaluateResult | undefined)?.exceptionDetails;
       if (error !== null || value === undefined) done({ kind: 'terminated' });
       else if (details === undefined) done({ kind: 'value' });
@@ -80,6 +84,25 @@ export class Evaluator {
       }
       this.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
     });
+  }
+
+  /**
+   * Keeps the promise of the evaluation that comes next from being collected while it is pending: Node 22
+   * ends when V8 collects one that the inspector waits for. It is the first promise that is made.
+   *
+   * @returns lets go of it
+   */
+  private keepNextPromise(): () => void {
+    let kept: Promise<unknown> | undefined;
+    const stop = promiseHooks.onInit((promise) => {
+      stop();
+      kept = promise;
+      this.pending.add(promise);
+    }) as () => void;
+    return () => {
+      stop();
+      if (kept) this.pending.delete(kept);
+    };
   }
 
   /**
