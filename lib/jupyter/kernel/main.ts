@@ -42,6 +42,10 @@ async function main(): Promise<void> {
     historyFile,
     onShutdown: () => end(0),
   });
+  // A slip of this kernel's own must not cost the reader the variables.
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`The kernel has made a mistake and goes on: ${error.stack}\n`);
+  });
   process.on('SIGINT', () => kernel.interrupt());
   process.on('SIGTERM', () => end(0));
   process.on('SIGHUP', () => end(0));

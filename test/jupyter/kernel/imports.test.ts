@@ -157,6 +157,15 @@ describe('Imports of cells', () => {
     assert.equal((await kernel.execute('const no: string = ints')).error?.ename, 'TS2322');
   });
 
+  it('sees an exported variable change its value, and its declaration anew', async () => {
+    write({ 'lib/live.ts': 'export let level = 1;\nexport const raise = () => ++level;\n' });
+    await result(
+      'import { level, raise } from "../lib/live"; const read = () => ({ level }).level; raise()',
+    );
+    assert.equal(await result('raise(); [level, read()]'), '[ 3, 3 ]');
+    assert.equal(await result('const level = "mine"; level'), "'mine'");
+  });
+
   it('sees an edited file when it is imported again, whoever else imports it', async () => {
     assert.equal(await result('import { helper } from "workspace"; helper()'), "'first'");
     assert.equal(await result('import { doubled as d1 } from "@app/deep/user"; d1'), '2');

@@ -266,6 +266,24 @@ describe('The Jupyter protocol', () => {
     );
   });
 
+  it('refuses to send what JSON cannot hold', async () => {
+    const cell = await kernel.execute('const c5 = openComm("widget"); c5.send({ n: 5n })');
+    assert.match(cell.error!.evalue, /^data: cannot be written as JSON: .*BigInt/);
+    const method = 'data: { "text/html": "x" }, metadata: { f: () => 1, n: undefined }';
+    const shown = await kernel.execute(
+      `({ [Symbol.for("Jupyter.display")]: () => ({ ${method} }) })`,
+    );
+    assert.equal(shown.reply.status, 'ok');
+    assert.match(
+      (
+        await kernel.execute(
+          '({ [Symbol.for("Jupyter.display")]: () => ({ data: { "text/html": "x" }, metadata: { n: 1n } }) })',
+        )
+      ).error!.evalue,
+      /^metadata: cannot/,
+    );
+  });
+
   it('a comm handler that throws does no harm', async () => {
     await kernel.execute('registerTarget("bad", () => { throw new Error("in the handler") })');
     const error = kernel.wait((_channel, { header }) => header.msg_type === 'error');

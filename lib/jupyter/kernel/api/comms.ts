@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { report } from '../runner/bridge';
+import { asJson } from '../runner/format';
 import type { Evaluator } from '../runner/evaluator';
 import type { CommKind, CommOrder } from '../runner/protocol';
 import type { Run } from '../runner/runs';
@@ -45,7 +46,7 @@ export class Comm {
     readonly target: string,
   ) {}
 
-  /** @throws Error if it is closed */
+  /** @throws Error if it is closed; TypeError if JSON cannot hold the data */
   send(data: Record<string, unknown>, more: Partial<CommMessage> = {}): void {
     if (!this.open) throw new Error(`the comm ${this.target} is closed`);
     tell('comm_msg', this, { metadata: {}, buffers: [], ...more, data });
@@ -77,7 +78,9 @@ type Opened = (comm: Comm, message: CommMessage) => void | Promise<void>;
 
 const targets = new Map<string, Registered<Opened>>();
 
-function tell(kind: CommKind, comm: Comm, { data, metadata, buffers }: CommMessage): void {
+function tell(kind: CommKind, comm: Comm, { buffers, ...rest }: CommMessage): void {
+  const data = asJson(rest.data, 'data');
+  const metadata = asJson(rest.metadata, 'metadata');
   const run = currentRun() ?? lastRun();
   if (run.dead) return;
   const { id, target } = comm;

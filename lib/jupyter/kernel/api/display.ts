@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { types } from 'node:util';
 import { isConnected, report } from '../runner/bridge';
-import { encodeBundle, isMimeBundle, present } from '../runner/format';
+import { asJson, encodeBundle, isMimeBundle, present } from '../runner/format';
 import type { Bundle } from '../runner/protocol';
 import { currentRun, lastRun } from '../runner/runs';
 import { DISPLAY, SHOW } from './symbol';
@@ -64,7 +64,7 @@ function publish(
   id: string,
   update: boolean,
 ): void {
-  const bundle = { data, metadata: { ...metadata, ...more } };
+  const bundle = { data, metadata: asJson({ ...metadata, ...more }, 'metadata') };
   send((run) => report({ type: 'display', run, bundle, id, update, buffers: [] }));
 }
 

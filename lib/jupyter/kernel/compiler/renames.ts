@@ -1,7 +1,14 @@
 import ts from 'typescript';
+import { HOOKS } from '../runner/hook-name';
 import { isShared, runtimeName } from './globals';
 
 const { factory } = ts;
+
+/** Where an import comes from, if it must be read there each time. */
+interface Live {
+  module: string;
+  name: string;
+}
 
 /**
  * Gives names of the cell another name where it runs. What a name refers to is asked of the type
@@ -11,13 +18,22 @@ export class Renames {
   /** Top-level variables that the loop being visited keeps in local ones. */
   locals: ReadonlyMap<string, string> = new Map();
 
+  /** Imports that the module may assign anew: `export let`. */
+  private readonly live = new Map<string, Live>();
+
   constructor(
     private readonly checker: ts.TypeChecker,
     private readonly file: ts.SourceFile,
-  ) {}
+  ) {
+    for (const statement of file.statements) {
+      if (ts.isImportDeclaration(statement)) this.noteLive(statement);
+    }
+  }
 
   /** What an identifier becomes. */
-  identifier(node: ts.Identifier): ts.Identifier {
+  identifier(node: ts.Identifier): ts.Expression {
+    const live = this.liveOf(node, () => this.checker.getSymbolAtLocation(node));
+    if (live) return ts.setTextRange(liveAccess(live), node);
     const name = this.nameOf(node, () => this.checker.getSymbolAtLocation(node));
     return name === undefined ? node : ts.setTextRange(factory.createIdentifier(name), node);
   }
@@ -49,6 +65,30 @@ export class Renames {
     });
   }
 
+  private noteLive({ importClause, moduleSpecifier }: ts.ImportDeclaration): void {
+    const named = importClause?.namedBindings;
+    if (!named || !ts.isNamedImports(named)) return;
+    for (const { name, propertyName } of named.elements) {
+      const symbol = this.checker.getSymbolAtLocation(name);
+      if (!symbol || (symbol.flags & ts.SymbolFlags.Alias) === 0) continue;
+      const declaration = this.checker.getAliasedSymbol(symbol).valueDeclaration;
+      if (!declaration || !ts.isVariableDeclaration(declaration)) continue;
+      if (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) continue;
+      const module = (moduleSpecifier as ts.StringLiteral).text;
+      this.live.set(name.text, { module, name: (propertyName ?? name).text });
+    }
+  }
+
+  private liveOf(node: ts.Identifier, symbol: () => ts.Symbol | undefined): Live | undefined {
+    const live = this.live.get(node.text);
+    if (live === undefined || node.pos < 0 || ts.isImportSpecifier(node.parent)) return undefined;
+    const isImport = symbol()?.declarations?.some(
+      (declaration) =>
+        ts.isImportSpecifier(declaration) && declaration.getSourceFile() === this.file,
+    );
+    return isImport ? live : undefined;
+  }
+
   private nameOf(node: ts.Identifier, symbol: () => ts.Symbol | undefined): string | undefined {
     const { text } = node;
     const local = this.locals.get(text);
@@ -62,6 +102,8 @@ export class Renames {
     visit: (node: ts.Node) => ts.Node,
   ): ts.Node | undefined {
     const symbol = () => this.checker.getShorthandAssignmentValueSymbol(node);
+    const live = this.liveOf(node.name, symbol);
+    if (live) return factory.createPropertyAssignment(node.name.text, liveAccess(live));
     const name = this.nameOf(node.name, symbol);
     if (name === undefined) return undefined;
     const target = factory.createIdentifier(name);
@@ -80,12 +122,25 @@ export class Renames {
     const { name, dotDotDotToken, propertyName, initializer, parent } = node;
     if (!ts.isIdentifier(name)) return undefined;
     const local = this.identifier(name);
-    if (local === name) return undefined;
+    if (local === name || !ts.isIdentifier(local)) return undefined;
     const isShort = !propertyName && !dotDotDotToken && ts.isObjectBindingPattern(parent);
     const property = isShort ? name : propertyName;
     const initial = initializer && (ts.visitNode(initializer, visit) as ts.Expression);
     return factory.updateBindingElement(node, dotDotDotToken, property, local, initial);
   }
+}
+
+/** `$kernel.modules['m'].name` */
+function liveAccess({ module, name }: Live): ts.Expression {
+  const modules = factory.createPropertyAccessExpression(
+    factory.createIdentifier(HOOKS),
+    'modules',
+  );
+  const loaded = factory.createElementAccessExpression(
+    modules,
+    factory.createStringLiteral(module),
+  );
+  return factory.createPropertyAccessExpression(loaded, name);
 }
 
 function isScope(node: ts.Node): boolean {

@@ -5,7 +5,7 @@ import { describe, noteThrown } from './errors';
 import type { Evaluator, Outcome } from './evaluator';
 import type { Shown } from './format';
 import { present } from './format';
-import { importModule, metaOf } from './modules';
+import { importModule, metaOf, modules } from './modules';
 import type { Ended, ExecuteOrder } from './protocol';
 import type { Run } from './runs';
 import { beginRun, currentRun, killBackground, killRun, resetCurrent, within } from './runs';
@@ -29,6 +29,7 @@ export const hooks = {
   meta: {},
   metaOf,
   import: importModule,
+  modules,
   thrown: noteThrown,
   /** Whether a loop at the top of a cell is to be left: asked now and then. */
   turn: () => stopFlag[0],

@@ -57,7 +57,7 @@ function complete(shown: unknown, value: unknown): Shown {
   }
   const data = encodeBundle(full.data);
   if (!('text/plain' in data)) data['text/plain'] = text(value);
-  return { data, metadata: full.metadata };
+  return { data, metadata: asJson(full.metadata, 'metadata') };
 }
 
 export function plain(value: unknown): Bundle {
@@ -68,15 +68,23 @@ export function plain(value: unknown): Bundle {
 export function encodeBundle(bundle: Record<string, unknown>): Record<string, unknown> {
   const data: Record<string, unknown> = {};
   for (const [mime, value] of Object.entries(bundle)) {
-    data[mime] = value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
-    if (typeof data[mime] === 'string') continue;
-    try {
-      data[mime] = JSON.parse(JSON.stringify(data[mime]));
-    } catch (error) {
-      throw new TypeError(`${mime}: cannot be written as JSON: ${(error as Error).message}`);
-    }
+    if (value instanceof Uint8Array) data[mime] = Buffer.from(value).toString('base64');
+    else data[mime] = typeof value === 'string' ? value : asJson(value, mime);
   }
   return data;
+}
+
+/**
+ * What JSON makes of a value: it can be sent.
+ *
+ * @throws TypeError that names `what`
+ */
+export function asJson<T>(value: T, what: string): T {
+  try {
+    return JSON.parse(JSON.stringify(value ?? null)) as T;
+  } catch (error) {
+    throw new TypeError(`${what}: cannot be written as JSON: ${(error as Error).message}`);
+  }
 }
 
 /** A value as text: complete where it is small, cut where it is large, the size named. */

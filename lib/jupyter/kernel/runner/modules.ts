@@ -158,6 +158,9 @@ async function importNatively(specifier: string): Promise<unknown> {
   return import(pathToFileURL(file).href);
 }
 
+/** What cells have imported, by the words they used: for exports that change their value. */
+export const modules: Record<string, object> = Object.create(null) as Record<string, object>;
+
 /** `import` of a cell. `names` are checked: a missing one must not be a silent `undefined`. */
 export async function importModule(specifier: string, names: string[] = []): Promise<unknown> {
   if (/^https?:/.test(specifier)) {
@@ -175,6 +178,7 @@ export async function importModule(specifier: string, names: string[] = []): Pro
     value = await importNatively(specifier);
   }
   const namespace = namespaceOf(value);
+  modules[specifier] = namespace;
   for (const name of names) {
     if (!(name in namespace)) {
       throw new SyntaxError(`The module '${specifier}' has no export named '${name}'`);
