@@ -44,7 +44,7 @@ function targetOf(option: string, file: string): Target {
     throw new UsageError(`--${option}: expected a file, but ${file} is a folder`);
   }
   // A link stays a link: what it points to is replaced.
-  return { path: realpathSync(path), replace: stats.isFile() };
+  return stats.isFile() ? { path: realpathSync(path), replace: true } : { path, replace: false };
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,12 +1,10 @@
 import recorded from '../data/recorded-overruns.json';
 import { kernelConfig, type Era } from '../stack/config';
-import type { NeighbourKind } from '../stack/scene';
-import { Random } from '../random';
 import { defineExperiment } from './experiment';
 import { RECORDED_KINDS } from './overrun-kinds';
 import { median } from './statistics';
 import { EVIDENCE, round, type Row } from './table';
-import { TrialMachines } from './trials';
+import { neighbourMix, NEIGHBOUR_MIX, TrialMachines } from './trials';
 
 /** The kernels that were recorded: stack size, and whether the end of the stack is looked at. */
 const KERNELS = [
@@ -44,12 +42,7 @@ export const timeToDetection = defineExperiment({
       min: 1,
       max: 50,
     },
-    neighbours: {
-      kind: 'choice',
-      description: 'what lies below the stacks: the mix of the recorded runs, or what comes',
-      default: 'as recorded',
-      choices: ['as recorded', 'natural'],
-    },
+    neighbours: NEIGHBOUR_MIX,
   },
   notes: [
     'Model: 6.1; time in context switches from the start of the overrunning code to the first line that says so (1: in the time slice in which the task overran). Overruns that come back; the task that overran goes on, then come load, the waking of all sleepers, and a last round of load. In the direct map the page below is of each class as often as in the recorded runs, where classes were asked for.',
@@ -91,22 +84,13 @@ interface Trials {
   readonly natural: boolean;
 }
 
-/** Neighbours in the mix of the recorded runs, in random order. */
-function recordedMix(random: Random): NeighbourKind[] {
-  const mix = recorded.byNeighbour.flatMap(({ neighbour, n }) =>
-    Array.from({ length: n }, () => neighbour as NeighbourKind),
-  );
-  return random.shuffle(mix);
-}
-
 function tried(kernel: Kernel, { trials, machines, natural }: Trials, seed: number): Row[] {
   const sightings: Sightings = new Map();
   const { stackEndCheck, eras } = kernel;
   for (const era of eras) {
     const config = kernelConfig(era, { kernel: VERSION, stackEndCheck, stackProtector: false });
     const runner = new TrialMachines(config, seed, machines);
-    const mix: NeighbourKind[] =
-      natural || config.VMAP_STACK ? ['any'] : recordedMix(new Random(seed));
+    const mix = neighbourMix(config, natural, seed);
     for (let i = 0; i < trials; i++) {
       const { options } = RECORDED_KINDS[i % RECORDED_KINDS.length];
       const { detector, noticedAfter, machine } = runner.run({

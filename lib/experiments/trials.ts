@@ -1,10 +1,33 @@
+import recorded from '../data/recorded-overruns.json';
 import { Random } from '../random';
 import type { OverrunReport } from '../stack/aftermath';
 import type { KernelConfig } from '../stack/config';
 import type { NeighbourKind } from '../stack/scene';
 import { TrialRunner, type TrialOptions } from '../stack/trial';
+import type { ChoiceParameter } from './parameters';
 
 const SEEDS = 2 ** 31 - 1;
+
+/** Parameter of experiments that are set beside recorded runs. */
+export const NEIGHBOUR_MIX = {
+  kind: 'choice',
+  description: 'what lies below the stacks: the mix of the recorded runs, or what comes',
+  default: 'recorded',
+  choices: ['recorded', 'natural'],
+} as const satisfies ChoiceParameter;
+
+/** Neighbours to ask for in turn: any, or the mix of the recorded direct-map runs in random order. */
+export function neighbourMix(
+  config: KernelConfig,
+  natural: boolean,
+  seed: number,
+): readonly NeighbourKind[] {
+  if (natural || config.VMAP_STACK) return ['any'];
+  const mix = recorded.byNeighbour.flatMap(({ neighbour, n }) =>
+    Array.from({ length: n }, () => neighbour as NeighbourKind),
+  );
+  return new Random(seed).shuffle(mix);
+}
 
 /**
  * Several machines of one kernel, differently populated, on which trials are run in turn, so that a result

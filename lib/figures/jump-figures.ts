@@ -1,4 +1,5 @@
 import type { ExperimentResult } from '../experiments/experiment';
+import type { ResultTable } from '../experiments/table';
 import type { Figure, PlotlyObject } from './figure';
 import { OKABE_ITO } from './palette';
 import {
@@ -50,6 +51,15 @@ const HOLES: Readonly<Record<string, string>> = {
   'as they were': 'recorded',
 };
 
+/** Where one kind of landing gives way to the next, in words. */
+function stretches({ rows }: ResultTable, holes: string): string {
+  const here = rows
+    .filter((row) => row.holes === holes)
+    .sort((a, b) => Number(a.below) - Number(b.below));
+  const last = here.filter((row, i) => row.landing !== here[i + 1]?.landing);
+  return last.map(({ landing, below }) => `${landing} up to ${below}`).join(', ');
+}
+
 /** What a store hits, by how far below the stack it lands. */
 export function guardJumpFigure(result: ExperimentResult): Figure {
   const { table, params } = result;
@@ -93,7 +103,12 @@ export function guardJumpFigure(result: ExperimentResult): Figure {
   return resultFigure(result, {
     caption:
       'Each mark is one frame whose lowest byte lands that far below the stack. In the first 4096 bytes the guard page catches it. Beyond that nothing promises a fault: in a row of stacks alone 12 KB more are unmapped, but a small area may fill that hole, and from 16 KB on lies the next stack.',
-    alt: `Strip chart. Horizontal: bytes below the stack, 0 to ${params.reach}. Vertical: model with empty alignment holes, with filled ones, and recorded boots. Faults from 0 to 4096 in all three; with empty holes up to 16384, with filled ones only again from 12288 to 16384; no fault in the next stack. The recorded boots agree.`,
+    alt: `Strip chart. Horizontal: bytes below the stack, 0 to ${params.reach}. Vertical: model with empty alignment holes, with filled ones, and recorded boots. ${distinct(
+      table,
+      'holes',
+    )
+      .map((holes) => `${(HOLES[holes] ?? holes).replace('<br>', ' ')}: ${stretches(table, holes)}`)
+      .join('. ')}.`,
     data,
     layout: {
       height: 400,

@@ -1,4 +1,5 @@
 import type { ExperimentResult } from '../experiments/experiment';
+import type { ResultTable } from '../experiments/table';
 import type { Figure, PlotlyObject } from './figure';
 import { ERA_STYLE, OKABE_ITO, SERIES, type Style } from './palette';
 import {
@@ -11,6 +12,7 @@ import {
   resultFigure,
   rowsWhere,
   shareAxis,
+  type NumberedRow,
 } from './parts';
 
 const LAYOUT_STYLE: Readonly<Record<string, Style>> = {
@@ -63,22 +65,28 @@ export function stackMemoryFigure(result: ExperimentResult): Figure {
     const rows = table.rows.filter((row) => row.evidence === 'model' && row.layout === layout);
     return rows[rows.length - 1];
   };
+  const leaves = (layout: string) => Number(last(layout).leaves);
   const most = last(layouts[0]);
+  const decade = Math.ceil(Math.log10(leaves('16 KB + guard in the direct map')) + 0.05);
   return resultFigure(result, {
-    caption:
-      'Above: a vmalloc’ed stack with its guard costs hardly more than the same stack in the direct map, for the guard is an address without memory. A guard page in the direct map is a real page, and with the next order the block doubles. Below: each such guard also splits the large page that mapped it; the direct map then needs many times as many TLB entries.',
-    alt: `Two line charts, one above the other. Horizontal: threads, up to ${most.threads}. Above, memory in MB rising in straight lines to ${layouts
+    caption: `Above: a vmalloc’ed stack with its guard costs hardly more than the same stack in the direct map, for the guard is an address without memory. A guard page in the direct map is a real page, and with the next order the block doubles. Below: each such guard also splits the large page that mapped it; the direct map then takes ${Math.round(leaves('16 KB + guard in the direct map') / leaves('16 KB, vmalloc'))} times as many entries.`,
+    alt: `Two line charts, one above the other. Horizontal: threads, up to ${most.threads}. Vertical above: memory in MB, rising in straight lines to ${layouts
       .map((layout) => `${last(layout).totalMb} (${layout})`)
       .join(
         ', ',
-      )}. Below, logarithmic, leaves of the direct map: ${last('16 KB, vmalloc').leaves} for all without a guard there, up to ${last('16 KB + guard in the direct map').leaves} with guards.`,
+      )}. Vertical below, logarithmic: leaves of the direct map, ${leaves('16 KB, vmalloc')} for all without a guard there, up to ${leaves('16 KB + guard in the direct map')} with guards.`,
     data,
     layout: {
       height: 720,
       grid: { rows: 2, columns: 1 },
-      xaxis: axis('threads', { rangemode: 'tozero', anchor: 'y2' }),
+      xaxis: axis('threads (number)', { rangemode: 'tozero', anchor: 'y2' }),
       yaxis: axis('memory (MB)', { rangemode: 'tozero', domain: [0.42, 1] }),
-      yaxis2: axis('direct-map leaves (number)', { type: 'log', dtick: 1, domain: [0, 0.34] }),
+      yaxis2: axis('direct-map leaves (number)', {
+        type: 'log',
+        dtick: 1,
+        range: [2.8, decade],
+        domain: [0, 0.34],
+      }),
       legend: legendBelow(-0.12),
       margin: margins({ b: 140 }),
     },
@@ -108,38 +116,59 @@ const ORDER2_SERIES = [
   },
 ] as const;
 
+type Order2Series = (typeof ORDER2_SERIES)[number];
+
+/** The points of one line, least scattered memory first. */
+function modelRows(
+  table: ResultTable,
+  { request, pages, compaction }: Order2Series,
+): NumberedRow[] {
+  const wanted = rowsWhere(
+    table,
+    (row) =>
+      row.evidence === 'model' &&
+      row.request === request &&
+      row.pages === pages &&
+      row.compaction === compaction,
+  );
+  return wanted.sort((a, b) => Number(a.row.unusable) - Number(b.row.unusable));
+}
+
+/** Recorded free lists after which the kernel did or did not have to kill. */
+const recordedRows = (table: ResultTable, failed: boolean): NumberedRow[] =>
+  rowsWhere(
+    table,
+    (row) =>
+      row.evidence === 'recorded' && /OOM|panic|not all/.test(String(row.happened)) === failed,
+  );
+
+/** The lowest and the highest share of some points. */
+function ends(rows: readonly NumberedRow[]): string {
+  const shares = rows.map(({ row }) => Math.round(100 * Number(row.share)));
+  return `${Math.min(...shares)} to ${Math.max(...shares)} %`;
+}
+
 /** Threads that got a stack against how scattered free memory is. */
 export function order2Figure(result: ExperimentResult): Figure {
   const { table, params } = result;
-  const data: PlotlyObject[] = ORDER2_SERIES.map(({ name, request, pages, compaction }, i) => {
-    const rows = rowsWhere(
-      table,
-      (row) =>
-        row.evidence === 'model' &&
-        row.request === request &&
-        row.pages === pages &&
-        row.compaction === compaction,
-    ).sort((a, b) => Number(a.row.unusable) - Number(b.row.unusable));
+  const data: PlotlyObject[] = ORDER2_SERIES.map((series, i) => {
+    const rows = modelRows(table, series);
     const { color, dash } = SERIES[i];
     return {
       type: 'scatter',
       mode: 'lines+markers',
-      name,
+      name: series.name,
       line: { color, dash, width: 2 },
       marker: marker(SERIES[i], false, 8),
       hovertemplate: '%{x:.1%} unusable: %{y:.0%} got a stack<extra>%{fullData.name}</extra>',
       ...points(rows, 'unusable', 'share'),
     };
   });
-  const failed = (happened: unknown) => /OOM|panic|not all/.test(String(happened));
   for (const [name, wanted, symbol, color] of [
     ['recorded free list: all threads made', false, 'circle-open', OKABE_ITO.grey],
     ['recorded free list: OOM killer or panic', true, 'x-thin-open', OKABE_ITO.grey],
   ] as const) {
-    const rows = rowsWhere(
-      table,
-      (row) => row.evidence === 'recorded' && failed(row.happened) === wanted,
-    );
+    const rows = recordedRows(table, wanted);
     data.push({
       type: 'scatter',
       mode: 'markers',
@@ -151,10 +180,10 @@ export function order2Figure(result: ExperimentResult): Figure {
     });
   }
   return resultFigure(result, {
-    caption: `The more of free memory lies in single pages, the fewer of ${params.threads} threads get four pages that lie together. Compaction helps where the pages between can be moved, not where they are the kernel’s. Four single pages are always to be had. Grey marks: the same requests made of free lists that real kernels printed; a cross where the OOM killer or a panic followed there.`,
+    caption: `The more of free memory lies in single pages, the fewer of ${params.threads} threads get four pages that lie together. Compaction helps where the pages between can be moved, not where they are the kernel’s. Four single pages are to be had as long as there is memory. Grey marks: the same requests made of free lists that real kernels printed; a cross where the OOM killer or a panic followed there.`,
     alt:
-      `Line chart. Horizontal: part of free memory unusable for order 2, 0 to 100 %. Vertical: share of ${params.threads} threads that got a stack, 0 to 100 %. vmalloc stays at 100 %. ` +
-      'Order 2 stays at 100 % up to about 70 % unusable and then falls towards 0; with compaction only if the pages between are user pages it stays higher. Recorded lists of failed forks lie at the right end at 0 to 5 %, and between 65 and 80 % for small guests.',
+      `Line chart. Horizontal: part of free memory unusable for order 2, 0 to 100 %. Vertical: share of ${params.threads} threads that got a stack, 0 to 100 %. ` +
+      `${ORDER2_SERIES.map((series) => `${series.name}: ${ends(modelRows(table, series))}`).join('; ')}. Recorded lists where the OOM killer or a panic followed: ${ends(recordedRows(table, true))}; where all threads were made: ${ends(recordedRows(table, false))}.`,
     data,
     layout: {
       height: 560,

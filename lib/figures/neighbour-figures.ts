@@ -16,7 +16,14 @@ import {
   whiskers,
 } from './parts';
 
-/** Who lies below a stack: one colour a memory, filled for the model, one symbol a size of stack. */
+/** By memory, and by size of the stack. */
+const SYMBOLS = [
+  ['square', 'circle'],
+  ['diamond', 'pentagon'],
+  ['triangle-up', 'triangle-down'],
+] as const;
+
+/** Who lies below a stack: one colour a memory, filled for the model. */
 export function nextDoorFigure(result: ExperimentResult): Figure {
   const { table } = result;
   const memories = distinct(table, 'memory');
@@ -25,7 +32,7 @@ export function nextDoorFigure(result: ExperimentResult): Figure {
     stacks.map((stack, j): PlotlyObject => {
       const rows = rowsWhere(table, (row) => row.memory === memory && row.stack === stack);
       const evidence = String(rows[0]?.row.evidence);
-      const style = { ...SERIES[i], symbol: ['square', 'circle'][j] };
+      const style = { ...SERIES[i], symbol: SYMBOLS[i % SYMBOLS.length][j] };
       const name = `${stack}, ${memory} (${evidence})`;
       return {
         type: 'scatter',
@@ -41,18 +48,18 @@ export function nextDoorFigure(result: ExperimentResult): Figure {
       };
     }),
   );
-  const share = (stack: string, neighbour: string) => {
-    const row = table.rows.find(
-      (one) => one.evidence === 'model' && one.stack === stack && one.neighbour === neighbour,
-    );
-    return `${Math.round(100 * Number(row?.share))} %`;
+  const shares = (evidence: string, neighbour: string) => {
+    const percent = table.rows
+      .filter((row) => row.evidence === evidence && row.neighbour === neighbour)
+      .map((row) => Math.round(100 * Number(row.share)));
+    return `${Math.min(...percent)} to ${Math.max(...percent)} %`;
   };
   return resultFigure(result, {
     caption:
       'Below a stack lies most often another stack, then a slab page; everything else is rare. Filled marks: stacks of the simulated machine; open ones: stacks of real kernels.',
     alt:
       'Dot plot. Vertical: class of the page just below a stack, seven of them. Horizontal: share of stacks, 0 to 100 %. ' +
-      `In the model another stack ${share('8 KB', 'another stack')} (8 KB) and ${share('16 KB', 'another stack')} (16 KB), slab ${share('8 KB', 'slab')} and ${share('16 KB', 'slab')}; the recorded shares are 69 to 77 % and 20 to 27 %.`,
+      `Another stack ${shares('model', 'another stack')} in the model, ${shares('recorded', 'another stack')} recorded; slab ${shares('model', 'slab')} and ${shares('recorded', 'slab')}.`,
     data: firstOnTop(traces),
     layout: {
       scattermode: 'group',

@@ -65,7 +65,11 @@ export function neighbourPageFigure(
     data: mapped ? pictures(before, after, states, runs) : [nothing()],
     layout: {
       height: 620,
-      xaxis: axis('byte of the row', { range: [-0.7, WIDTH - 0.3], dtick: 8, zeroline: false }),
+      xaxis: axis('byte of the row (number)', {
+        range: [-0.7, WIDTH - 0.3],
+        dtick: 8,
+        zeroline: false,
+      }),
       yaxis: axis('offset in the page (bytes)', {
         range: [-WIDTH, PAGE],
         dtick: 512,

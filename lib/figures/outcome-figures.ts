@@ -95,6 +95,19 @@ function shareDots(
   };
 }
 
+/** How many recorded intervals hold the simulated share of the same kind. */
+function agreementText({ table }: ExperimentResult, ...keys: readonly string[]): string {
+  const recorded = table.rows.filter(({ evidence }) => evidence === 'recorded');
+  const same = (a: Row, b: Row) => ['outcome', ...keys].every((key) => a[key] === b[key]);
+  const holding = recorded.filter((real) => {
+    const model = table.rows.find((row) => row.evidence === 'model' && same(row, real));
+    return (
+      model && Number(real.low) <= Number(model.share) && Number(model.share) <= Number(real.high)
+    );
+  });
+  return `Of ${recorded.length} recorded intervals ${holding.length} hold the simulated share.`;
+}
+
 /** Outcome by era and kind of overrun, model and recordings. */
 export function outcomeByEraFigure(result: ExperimentResult): Figure {
   const eras = ['8k', '16k', 'vmap'] as const;
@@ -120,7 +133,7 @@ export function outcomeByEraFigure(result: ExperimentResult): Figure {
       'In the direct map most overruns that come back are noticed late or never; with a guard page every one is stopped at once, but for the frame that lands beyond it. The buttons choose the outcome.',
     alt:
       `Dot plot with intervals. Vertical: ${distinct(result.table, 'kind').length} kinds of overrun. Horizontal: share of trials, 0 to 100 %, first of those never noticed. ` +
-      `Never noticed in the model, all kinds together: ${silent('8k')} % with 8 KB stacks, ${silent('16k')} % with 16 KB in the direct map, ${silent('vmap')} % with vmalloc’ed ones. Recorded shares lie near the simulated ones.`,
+      `Never noticed in the model, all kinds together: ${silent('8k')} % with 8 KB stacks, ${silent('16k')} % with 16 KB in the direct map, ${silent('vmap')} % with vmalloc’ed ones. ${agreementText(result, 'kind', 'era')}`,
     ...shareDots(result, 'kind', series),
   });
 }
@@ -157,7 +170,7 @@ export function victimFigure(result: ExperimentResult): Figure {
       'Filled marks are simulated, open ones recorded; whiskers are 95 % intervals, wide where few runs were recorded.',
     alt:
       `Dot plot with intervals. Vertical: class of the page below the stack. Horizontal: share of overruns, 0 to 100 %, first of those never noticed. Never noticed in the model: ` +
-      `${distinct(result.table, 'neighbour').map(silent).join(', ')}.`,
+      `${distinct(result.table, 'neighbour').map(silent).join(', ')}. ${agreementText(result, 'neighbour')}`,
     ...shareDots(result, 'neighbour', series),
   });
 }

@@ -1,4 +1,6 @@
 import type { ExperimentResult } from '../experiments/experiment';
+import { runsOf } from '../experiments/scattered-stacks';
+import type { ResultTable } from '../experiments/table';
 import type { Figure, PlotlyObject } from './figure';
 import { ERA_STYLE, OKABE_ITO, SERIES } from './palette';
 import {
@@ -47,7 +49,7 @@ export function stackScatterFigure(result: ExperimentResult): Figure {
   });
   return resultFigure(result, {
     caption:
-      'vmalloc takes single pages from anywhere, but in fresh memory the next four single pages often lie together anyway. With user pages between it depends on what came before; with kernel pages between no stack is contiguous. Scattered is what is allowed, not what is usual.',
+      'Single pages may come from anywhere, but in fresh memory the next four single pages often lie together anyway. With user pages between it depends on what came before; with kernel pages between no stack is contiguous. Scattered is what is allowed, not what is usual.',
     alt: `Dot plot with intervals. Vertical: ${memories.length} states of memory. Horizontal: share of stacks whose four pages are contiguous, 0 to 100 %. Model and recorded: ${told.join('; ')}.`,
     data: firstOnTop(traces),
     layout: {
@@ -133,7 +135,7 @@ export function stackFramesFigure(result: ExperimentResult): Figure {
       'Four marks for each stack, one a page, at their physical addresses. Where they lie on top of each other the stack is contiguous, or nearly; a long line is a stack whose pages are far apart. The address range of each panel is its own.',
     alt:
       `Four scatter plots: fresh and fragmented memory from top to bottom, model left, recorded right. Horizontal: number of the stack, 1 to ${result.params.stacks}. Vertical: physical address in MiB. ` +
-      'In fresh memory the marks of a stack coincide but for a few stacks; in fragmented memory many, in the recording all, are spread over several MiB.',
+      `Stacks whose pages lie together: ${panels.map(({ memory, evidence }) => `${together(table, memory, evidence)} (${memory}, ${evidence})`).join(', ')}.`,
     data,
     layout: {
       ...layout,
@@ -143,6 +145,18 @@ export function stackFramesFigure(result: ExperimentResult): Figure {
       margin: margins({ b: 100 }),
     },
   });
+}
+
+/** How many stacks of a panel have their four frames in a row. */
+function together({ rows }: ResultTable, memory: string, evidence: string): number {
+  const frames = rows
+    .filter((row) => row.memory === memory && row.evidence === evidence)
+    .map(({ pfn }) => Number(pfn));
+  let count = 0;
+  for (let i = 0; i < frames.length; i += 4) {
+    if (runsOf(frames.slice(i, i + 4)) === 1) count++;
+  }
+  return count;
 }
 
 /** A gap after every fourth point, so that the line of one stack does not run on to the next. */

@@ -46,15 +46,19 @@ export function traceDepthsFigure(result: ExperimentResult): Figure {
     });
   });
   const over = traces.filter(({ row }) => Number(row.left8k) < 0).length;
+  const close = traces.filter(
+    ({ row }) => Number(row.left8k) >= 0 && Number(row.left8k) < 1000,
+  ).length;
+  const beyond16k = traces.filter(({ row }) => Number(row.left16k) < 0).length;
   const deepest = traces.reduce((a, b) => (Number(b.row.depth) > Number(a.row.depth) ? b : a));
   const extra = Number(params.extra) > 0 ? ` with ${params.extra} bytes more each` : '';
   return resultFigure(result, {
     caption:
-      `Every mark is a stack that somebody posted${extra}. ${over} of ${traces.length} are deeper than an 8 KB stack allows, several others end within a few hundred bytes of it; ` +
-      'a 16 KB stack leaves all of them about half of it.',
+      `Every mark is a stack that somebody posted${extra}. ${over} of ${traces.length} are deeper than an 8 KB stack allows, ${close} more end within 1000 bytes of its limit; ` +
+      `a 16 KB stack leaves the deepest of them ${deepest.row.left16k} bytes.`,
     alt:
       `Dot plot. Vertical: ${traces.length} published stack traces, deepest on top. Horizontal: depth in bytes, from ${order.length > 0 ? Math.min(...traces.map(({ row }) => Number(row.depth))) : 0} to ${deepest.row.depth}. ` +
-      `Vertical lines: usable ${limits.map(({ row }) => `${row.depth} (${row.what})`).join(', ')}. ${over} marks lie beyond the first line, none beyond the others.`,
+      `Vertical lines: usable ${limits.map(({ row }) => `${row.depth} (${row.what})`).join(', ')}. ${over} marks lie beyond the first line, ${beyond16k} beyond the second.`,
     data,
     layout: {
       height: 620,
