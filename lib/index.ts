@@ -126,11 +126,14 @@ export { slabLayout } from './mm/slab-order';
 export type { SlabLayout } from './mm/slab-order';
 
 // Experiments and figures (lib/experiments, lib/figures)
+export { agreement, type Agreement, type AgreementOptions } from './experiments/agreement';
 export { experiment, experiments } from './experiments';
 export { ExperimentResult } from './experiments/experiment';
 export type { Experiment } from './experiments/experiment';
 export type { Parameter, ParameterValues } from './experiments/parameters';
+export { RECORDED_RUNS, type RecordedRun } from './experiments/recorded-runs';
 export type { Cell, Column, Evidence, ResultTable, Row } from './experiments/table';
+export { agreementFigure } from './figures/agreement-figure';
 export { experimentFigure } from './figures/experiment-figure';
 export { neighbourPageFigure } from './figures/neighbour-page-figure';
 export { walkFigure } from './figures/walk-figure';

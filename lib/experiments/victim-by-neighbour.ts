@@ -85,7 +85,7 @@ function tried(
     const { options } = RECORDED_KINDS[i % RECORDED_KINDS.length];
     counts[runner.run({ ...options, neighbour }).outcome]++;
   }
-  return rowsOf('model', label, counts, trials);
+  return rowsOf('model', label, { ...counts, silent: counts.silent + counts.none }, trials);
 }
 
 function recordedRows(neighbour: NeighbourKind, label: string): Row[] {

@@ -1,5 +1,8 @@
 import { experiments } from '../../lib/experiments';
 import type { ParameterValues } from '../../lib/experiments/parameters';
+import { agreement } from '../../lib/experiments/agreement';
+import { RECORDED_RUNS } from '../../lib/experiments/recorded-runs';
+import { agreementFigure } from '../../lib/figures/agreement-figure';
 import { depthFigure } from '../../lib/figures/depth-figure';
 import { experimentFigure } from '../../lib/figures/experiment-figure';
 import type { Figure } from '../../lib/figures/figure';
@@ -42,6 +45,8 @@ export function allFigures(params = SMALL): Map<string, Figure> {
   figures.set('neighbour-page', overrunPage());
   figures.set('neighbour-page-none', neighbourPageFigure(overrun({ era: 'vmap', past: 512 })));
   figures.set('walk', stackWalks());
+  const few = { seeds: 2, populations: 1 };
+  figures.set('agreement', agreementFigure(agreement(RECORDED_RUNS, few)));
   return figures;
 }
 
