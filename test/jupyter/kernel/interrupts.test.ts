@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { Execution, KernelClient } from './client';
 import { sharedKernel } from './shared';
 
-const LIMIT_MS = 500;
+/** What a reader waits for; a machine shared with other work, as in CI, gets more. */
+const LIMIT_MS = process.env.CI ? 2500 : 500;
 
 const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
