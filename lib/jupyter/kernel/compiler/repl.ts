@@ -6,11 +6,11 @@ const { factory } = ts;
 
 /**
  * For a cell, after types are erased: turns its declarations into assignments to names that V8's
- * REPL scope already has. Thus a name may be declared again, in any way, and every earlier
+ * script scope already has. Thus a name may be declared again, in any way, and every earlier
  * function sees it; what fails half-way leaves the old value.
  *
- * What the compiler itself has added (temporaries) stays local to the cell: the cell becomes a
- * block.
+ * What the compiler itself has added (temporaries) stays local to the cell: the cell becomes
+ * an async function, which is called at once.
  *
  * @param names the cell's own top-level names, as in V8
  * @param start where the cell begins in its file
@@ -37,9 +37,19 @@ export function toRepl(
       } else rest.push(...rewriter.top(statement));
     }
     const strict = factory.createExpressionStatement(factory.createStringLiteral('use strict'));
-    const block = factory.createBlock([...functions, ...imports, ...rest], true);
-    return factory.updateSourceFile(file, [strict, block]);
+    const body = factory.createBlock([strict, ...functions, ...imports, ...rest], true);
+    return factory.updateSourceFile(file, [called(body)]);
   };
+}
+
+/** `(async () => { … })()` */
+function called(body: ts.Block): ts.Statement {
+  const async = factory.createModifier(ts.SyntaxKind.AsyncKeyword);
+  const arrow = factory.createToken(ts.SyntaxKind.EqualsGreaterThanToken);
+  const whole = factory.createArrowFunction([async], undefined, [], undefined, arrow, body);
+  return factory.createExpressionStatement(
+    factory.createCallExpression(factory.createParenthesizedExpression(whole), undefined, []),
+  );
 }
 
 function assign(target: ts.Expression, value: ts.Expression, at: ts.Node): ts.Statement {

@@ -1,5 +1,4 @@
 import { Session } from 'node:inspector';
-import { promiseHooks } from 'node:v8';
 import { HOOKS } from './hook-name';
 import { resetCurrent } from './runs';
 
@@ -20,15 +19,17 @@ interface EvaluateResult {
 
 const GROUP = 'cells';
 
+/** V8's own, whatever cells make of it. */
+const { then } = Promise.prototype;
+const { apply } = Reflect;
+
 /**
- * V8's own read-eval-print mode, through the inspector: what one cell declares, the next one
- * sees; `await` works at the top; and code that is terminated ends here, so that whoever called
- * goes on.
+ * Runs scripts through V8's inspector: what one script declares at its top, the next one sees;
+ * and code that is terminated ends here, so that whoever called goes on.
  */
 export class Evaluator {
   private readonly session = new Session();
   private readonly declared = new Set<string>();
-  private readonly pending = new Set<Promise<unknown>>();
   private hooksId = '';
   private job: (() => void) | undefined;
   private caught: unknown;
@@ -57,52 +58,34 @@ export class Evaluator {
     const fresh = names.filter((name) => !this.declared.has(name));
     if (fresh.length === 0) return;
     const expression = `let ${fresh.join(', ')};`;
-    this.post('Runtime.evaluate', { expression, replMode: true, silent: true }, (error, value) => {
+    this.post('Runtime.evaluate', { expression, silent: true }, (error, value) => {
       if (error === null && !(value as EvaluateResult).exceptionDetails) {
         for (const name of fresh) this.declared.add(name);
+      } else if (fresh.length > 1) {
+        for (const name of fresh) this.declare([name]);
       }
-    });
-  }
-
-  /** Runs a cell. `done` is called at once unless the cell awaits. */
-  evaluate(code: string, done: (outcome: Outcome) => void): void {
-    const options = {
-      expression: code,
-      replMode: true,
-      awaitPromise: true,
-      silent: true,
-      objectGroup: GROUP,
-    };
-    const release = this.keepNextPromise();
-    this.post('Runtime.evaluate', options, (error, value) => {
-      release();
-      const details = (value as EvaluateResult | undefined)?.exceptionDetails;
-      if (error !== null || value === undefined) done({ kind: 'terminated' });
-      else if (details === undefined) done({ kind: 'value' });
-      else {
-        done({ kind: 'thrown', value: this.valueOf(details.exception ?? {}) });
-      }
-      this.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
     });
   }
 
   /**
-   * Keeps the promise of the evaluation that comes next from being collected while it is pending: Node 22
-   * ends when V8 collects one that the inspector waits for. It is the first promise that is made.
-   *
-   * @returns lets go of it
+   * Runs a cell, whose value is a promise. `done` is called in its own time, at the earliest in a
+   * microtask. The promise is followed here and not by the inspector: one that is collected
+   * before it is settled (the cell waits for nothing that can happen) would make it answer in the
+   * middle of the collection, and end the process.
    */
-  private keepNextPromise(): () => void {
-    let kept: Promise<unknown> | undefined;
-    const stop = promiseHooks.onInit((promise) => {
-      stop();
-      kept = promise;
-      this.pending.add(promise);
-    }) as () => void;
-    return () => {
-      stop();
-      if (kept) this.pending.delete(kept);
-    };
+  evaluate(code: string, done: (outcome: Outcome) => void): void {
+    const options = { expression: code, silent: true, objectGroup: GROUP };
+    this.post('Runtime.evaluate', options, (error, value) => {
+      const { result, exceptionDetails: details } = (value ?? {}) as Partial<EvaluateResult>;
+      if (error !== null || result === undefined) done({ kind: 'terminated' });
+      else if (details) done({ kind: 'thrown', value: this.valueOf(details.exception ?? {}) });
+      else {
+        const returned = () => done({ kind: 'value' });
+        const threw = (thrown: unknown) => done({ kind: 'thrown', value: thrown });
+        apply(then, this.valueOf(result), [returned, threw]);
+      }
+      this.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
+    });
   }
 
   /**
@@ -128,11 +111,17 @@ export class Evaluator {
   private valueOf(remote: RemoteObject): unknown {
     this.caught = undefined;
     const { objectId, value, unserializableValue } = remote;
-    const argument = objectId ? { objectId } : { value, unserializableValue };
+    // The inspector takes no undefined.
+    const argument = objectId
+      ? { objectId }
+      : unserializableValue
+        ? { unserializableValue }
+        : { value };
+    if (argument.value === undefined) delete argument.value;
     this.post('Runtime.callFunctionOn', {
       objectId: this.hooksId,
       functionDeclaration: 'function (value) { this.caught(value) }',
-      arguments: [JSON.parse(JSON.stringify(argument))],
+      arguments: [argument],
       silent: true,
     });
     const { caught } = this;

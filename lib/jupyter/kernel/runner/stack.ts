@@ -113,12 +113,14 @@ export function mapStacks(): void {
   Error.prepareStackTrace = (error, sites) => {
     const lines: string[] = [];
     const places: Place[] = [];
-    for (const site of sites) {
+    for (const [i, site] of sites.entries()) {
       const url = urlOf(site);
       const script = url === null ? undefined : scripts.get(url);
       const place = script && placeOf(url!, site.getLineNumber() ?? 1, site.getColumnNumber() ?? 1);
       if (script?.run !== undefined && !runsOf.has(error)) runsOf.set(error, script.run);
       if (script && !place) continue;
+      // The call of the function that a cell is compiled to is not the cell's own.
+      if (script && i + 1 < sites.length && urlOf(sites[i + 1]) === 'node:inspector') continue;
       if (place) places.push(place);
       else if (isOurs(url) || isHook(site)) continue;
       lines.push(`    at ${frameText(site, url, place)}`);

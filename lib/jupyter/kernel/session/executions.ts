@@ -64,6 +64,7 @@ export class Executions {
     parts.compiler.cancel();
     if (waiting === undefined) return;
     parts.order({ type: 'interrupt', run: waiting.run });
+    parts.outputs.mute(waiting.run);
     void sleep(CHILDREN_MS).then(() => {
       if (this.waiting === waiting) parts.interruptChildren();
     });

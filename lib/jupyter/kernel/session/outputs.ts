@@ -16,6 +16,8 @@ export class Outputs {
   private readonly works = new Map<number, Work>();
   private readonly throttle = new Throttle();
   private last = 0;
+  /** A run that has been interrupted: what it still prints is dropped. */
+  private muted = 0;
 
   constructor(
     private readonly channels: Channels,
@@ -37,7 +39,14 @@ export class Outputs {
     this.channels.publish('status', parent, { execution_state: state });
   }
 
+  /** Drops what a run has printed and will print, however much is on its way. */
+  mute(run: number): void {
+    this.muted = run;
+    this.pause(false);
+  }
+
   stream(run: number, name: 'stdout' | 'stderr', text: string): void {
+    if (run === this.muted && run !== 0) return;
     const admitted = this.throttle.admit(run, text);
     if (admitted === '') return;
     this.publish(run, 'stream', { name, text: admitted });

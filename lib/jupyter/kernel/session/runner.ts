@@ -21,7 +21,8 @@ const FLAGS = [
   '--experimental-import-meta-resolve',
 ];
 
-const STDERR_KEPT = 8192;
+/** Long enough for what V8 says first when it gives up. */
+const STDERR_KEPT = 65_536;
 
 /** The process that runs the cells, as the kernel sees it. */
 export class Runner {
@@ -29,6 +30,7 @@ export class Runner {
   private readonly link: Link<Order, Report>;
   private stopped = false;
   private lastWords = '';
+  private isDying = false;
 
   constructor(folder: string, events: RunnerEvents) {
     const script = join(__dirname, '..', 'runner', 'main.js');
@@ -47,7 +49,8 @@ export class Runner {
     stdout!.setEncoding('utf8').on('data', (text: string) => events.output('stdout', text));
     stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.lastWords = (this.lastWords + text).slice(-STDERR_KEPT);
-      if (!isDeathCry(text)) events.output('stderr', text);
+      this.isDying ||= isDeathCry(text);
+      if (!this.isDying) events.output('stderr', text);
     });
     this.child.on('error', (error) =>
       this.end(events, `it could not be started: ${error.message}`),
@@ -104,7 +107,7 @@ export class Runner {
 
 /** V8's and Node's own dumps; what matters of them is told in one sentence. */
 function isDeathCry(text: string): boolean {
-  return /^\s*(<--- Last few GCs|#\n# Fatal|FATAL ERROR|----- Native stack trace|\[\d+:0x)/.test(
+  return /^\s*(<--- Last few GCs|#\n# Fatal|FATAL ERROR|----- Native stack trace|\[\d+:0x)/m.test(
     text,
   );
 }
