@@ -288,6 +288,9 @@ async function cells(count: number, fuzz: Fuzz): Promise<void> {
     const end =
       reply.status === 'ok' ? 'ok' : /^TS/.test(error?.ename ?? '') ? 'TS' : String(error?.ename);
     ends[end] = (ends[end] ?? 0) + 1;
+    // Nothing is broken, but the compiler should have found words for it.
+    if (/^(Compiler|Kernel)Error$/.test(end))
+      console.log(`${error?.evalue}: ${JSON.stringify(code)}`);
     if (i % 500 === 499) {
       await alive(kernel);
       process.stderr.write(`\r${i + 1} cells`);

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { relative } from 'node:path';
 import ts from 'typescript';
+import type { Transpiled } from '../runner/protocol';
 import { complete } from './complete';
 import { AT_END, Declarations } from './declarations';
 import { fileMistakes, isRelevant, refusal, toMistake } from './diagnostics';
@@ -8,12 +7,13 @@ import { runtimeName } from './globals';
 import { Host, isInstalled } from './host';
 import { Captured } from './hot-loops';
 import { inspect } from './inspect';
-import { instrumentCell, instrumentFile, isCounted } from './instrument';
+import { instrumentCell, isCounted } from './instrument';
 import { isComplete } from './is-complete';
 import type { Committed, CompiledCell, Compiler, RefusedCell } from './messages';
 import type { CellNames } from './names';
 import { identifiersIn, namesOf } from './names';
 import { toRepl } from './repl';
+import { transpile } from './transpile';
 
 /** A cell as it was compiled, until it is known what it has done. */
 interface Pending {
@@ -150,31 +150,8 @@ export class Service implements Compiler {
     return isComplete(code);
   }
 
-  transpile(path: string): { code: string; map: string; source: string } {
-    const source = readFileSync(path, 'utf8');
-    const { outputText, sourceMapText, diagnostics } = ts.transpileModule(source, {
-      fileName: path,
-      reportDiagnostics: true,
-      transformers: { before: [instrumentFile()] },
-      compilerOptions: {
-        ...this.host.getCompilationSettings(),
-        module: ts.ModuleKind.CommonJS,
-        moduleResolution: ts.ModuleResolutionKind.Node10,
-        declaration: false,
-        lib: undefined,
-      },
-    });
-    const label = relative(this.host.folder, path);
-    const file = ts.createSourceFile(path, source, ts.ScriptTarget.Latest, true);
-    const wrong = (diagnostics ?? []).filter(({ file: at }) => at !== undefined);
-    if (wrong.length > 0) throw new SyntaxError(fileMistakes(file, wrong, this.host.folder));
-    if (awaitsAtTop(file)) {
-      throw new SyntaxError(
-        `${label}: an imported file cannot await at its top; export an async function and await it in the cell`,
-      );
-    }
-    const code = outputText.replace(/\n\/\/# sourceMappingURL=.*$/, '');
-    return { code, map: sourceMapText ?? '', source };
+  transpile(path: string): Transpiled {
+    return transpile(path, this.host.getCompilationSettings(), this.host.folder);
   }
 
   resolve(request: string, from: string): string | null {
@@ -282,14 +259,4 @@ function orderOf(file: ts.SourceFile): Map<string, number> {
     for (const { name } of names.imports) order.set(name, count);
   }
   return order;
-}
-
-function awaitsAtTop(file: ts.SourceFile): boolean {
-  const visit = (node: ts.Node): boolean => {
-    if (ts.isFunctionLike(node) || ts.isClassLike(node)) return false;
-    if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier))
-      return true;
-    return ts.forEachChild(node, visit) ?? false;
-  };
-  return visit(file);
 }
