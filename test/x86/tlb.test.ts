@@ -7,6 +7,7 @@ import { type MapOptions, PageTable } from '../../lib/x86/page-table';
 import { PhysMemory } from '../../lib/x86/phys-memory';
 import { CR0_WP, CR4_PGE, CR4_SMAP, CR4_SMEP, RFLAGS_AC } from '../../lib/x86/registers';
 import type { TlbFlush } from '../../lib/x86/tlb-flush';
+import { assertWrites } from './assert-writes';
 import { effort } from '../support/effort';
 import { frames, STACK, TestMachine } from './machine';
 import { oracleTranslate, type OracleAccess } from './oracle';
@@ -83,14 +84,7 @@ class TwoSpaces {
       const { vector, errorCode, address } = got;
       assert.deepEqual({ vector, errorCode, address }, expected.fault);
     } else assert.equal(got, expected.pa);
-    const pages = new Set(expected.writes.map(({ address: at }) => Number(at >> 12n)));
-    for (const pfn of [...pages, ...memory.dirtyPfns()]) {
-      const after = Buffer.from(memory.atCheckpoint(pfn));
-      for (const { address: at, value } of expected.writes) {
-        if (Number(at >> 12n) === pfn) after.writeBigUInt64LE(value, Number(at & 0xfffn));
-      }
-      assert.ok(after.equals(memory.readBytes(BigInt(pfn) << 12n, 4096)), 'A and D bits');
-    }
+    assertWrites(memory, expected.writes);
   }
 }
 
