@@ -93,6 +93,11 @@ The cell was checked and not run.`,
     assert.equal((await refused('list.push(1)')).ename, 'TS2345');
     const { evalue } = await refused('const nothing = []');
     assert.match(evalue, /implicitly has type 'any\[\]'/);
+    for (const code of ['let bare', 'let bare = null', 'let bare = undefined']) {
+      assert.match((await refused(code)).evalue, /'bare' has no type that later cells could know/);
+    }
+    await kernel.execute('let bare = null; bare = new Date(0)');
+    assert.equal((await kernel.execute('bare.getTime()')).result, '0');
   });
 
   it('obeys @ts-expect-error, @ts-ignore and @ts-nocheck', async () => {

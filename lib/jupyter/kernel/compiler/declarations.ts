@@ -79,7 +79,7 @@ export class Declarations {
       const atEnd = found.get(AT_END + name);
       if (!atEnd) continue;
       const entry = found.get(name);
-      if (entry) entry.text = entry.text.replace(/: any(\[\])?;$/, atEnd.text);
+      if (entry) entry.text = entry.text.replace(/: (any(\[\])?|null|undefined);$/, atEnd.text);
       else put(name, `declare var ${name}${atEnd.text}`, true, false);
     }
     const imported = new Set(names.imports.map(({ name }) => name));

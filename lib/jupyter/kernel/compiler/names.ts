@@ -138,7 +138,8 @@ function declareVariables(list: ts.VariableDeclarationList, names: CellNames, to
 
 function isOpen({ name, type, initializer }: ts.VariableDeclaration): boolean {
   if (!ts.isIdentifier(name) || type) return false;
-  if (!initializer) return true;
+  if (!initializer || initializer.kind === ts.SyntaxKind.NullKeyword) return true;
+  if (ts.isIdentifier(initializer)) return initializer.text === 'undefined';
   return ts.isArrayLiteralExpression(initializer) && initializer.elements.length === 0;
 }
 

@@ -2,6 +2,7 @@ import ts from 'typescript';
 import type { Transpiled } from '../runner/protocol';
 import { complete } from './complete';
 import { AT_END, Declarations } from './declarations';
+import type { Mistake } from './diagnostics';
 import { fileMistakes, isRelevant, refusal, toMistake } from './diagnostics';
 import { runtimeName } from './globals';
 import { Host, isInstalled } from './host';
@@ -72,6 +73,7 @@ export class Service implements Compiler {
     if (mistakes.length === 0) {
       mistakes = mistakesOf(program.getSemanticDiagnostics(file, token), start + code.length);
     }
+    if (mistakes.length === 0) mistakes = untyped(program.getTypeChecker(), file, start);
     if (mistakes.length > 0) return { ok: false, error: refusal(code, mistakes, label) };
     return this.emit(program, file, framed, written, names);
   }
@@ -212,6 +214,25 @@ export class Service implements Compiler {
     }
     return warnings;
   }
+}
+
+/** Variables that the cell leaves without a type: later cells would get them as `any`. */
+function untyped(checker: ts.TypeChecker, file: ts.SourceFile, offset: number): Mistake[] {
+  const empty = ts.TypeFlags.Undefined | ts.TypeFlags.Null;
+  const found: Mistake[] = [];
+  for (const statement of file.statements) {
+    if (!ts.isVariableStatement(statement)) continue;
+    const [{ name, initializer }] = statement.declarationList.declarations;
+    if (!ts.isIdentifier(name) || !name.text.startsWith(AT_END) || !initializer) continue;
+    if ((checker.getTypeAtLocation(initializer).flags & empty) === 0) continue;
+    const declaration = checker.getSymbolAtLocation(initializer)?.valueDeclaration;
+    if (!declaration || !ts.isVariableDeclaration(declaration)) continue;
+    const variable = name.text.slice(AT_END.length);
+    const message = `Variable '${variable}' has no type that later cells could know: write 'let ${variable}: T'.`;
+    const from = declaration.getStart(file) - offset;
+    found.push({ code: 7034, message, start: from, length: variable.length });
+  }
+  return found;
 }
 
 /** `emit` that writes declarations in any case; the parameter is not in the public types. */

@@ -58,8 +58,9 @@ export function report(message: Report): void {
 
 /** Prints; waits if the kernel is far behind. */
 export function print(name: 'stdout' | 'stderr', text: string, run: Run | null): void {
-  const { id, dead } = run ?? currentRun() ?? lastRun();
-  if (dead || text === '') return;
+  const known = run ?? currentRun();
+  if (known?.dead || text === '') return;
+  const { id } = known ?? lastRun();
   while (Atomics.load(shared, OUTSTANDING) > OUTSTANDING_LIMIT) {
     Atomics.wait(shared, OUTSTANDING, Atomics.load(shared, OUTSTANDING), 100);
   }

@@ -45,9 +45,10 @@ export class Outputs {
     this.pause(false);
   }
 
+  /** @param run 0: what is not known to come from any */
   stream(run: number, name: 'stdout' | 'stderr', text: string): void {
     if (run === this.muted && run !== 0) return;
-    const admitted = this.throttle.admit(run, text);
+    const admitted = this.throttle.admit(run || this.last, text);
     if (admitted === '') return;
     this.publish(run, 'stream', { name, text: admitted });
     this.pace(admitted.length);
