@@ -227,20 +227,6 @@ describe('Imports of cells', () => {
     assert.equal((await kernel.execute('import "not-installed"')).error?.ename, 'TS2307');
   });
 
-  it('checks and runs away from any project, with its own types of Node', async () => {
-    const bare = mkdtempSync(join(tmpdir(), 'kernel-bare-'));
-    const other = await KernelClient.start({ cwd: bare });
-    try {
-      const cell = await other.execute(
-        'import { join } from "node:path"; console.log(join("a", "b"), process.pid > 0)',
-      );
-      assert.equal(cell.stdout, 'a/b true\n', cell.error?.traceback);
-    } finally {
-      await other.stop();
-      rmSync(bare, { recursive: true });
-    }
-  });
-
   it("knows tslab's interface, in value and type", async () => {
     const cell = await kernel.execute(
       'import * as tslab from "tslab"; tslab.display.html("<b>x</b>"); tslab.display.png(new Uint8Array([1, 2]))',

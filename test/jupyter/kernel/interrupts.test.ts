@@ -22,7 +22,7 @@ describe('Interrupts', function () {
     interrupt: () => Promise<unknown> = () => kernel.interrupt(),
   ): Promise<Execution> {
     const running = kernel.begin(code);
-    await sleep(250);
+    await sleep(120);
     const at = performance.now();
     await interrupt();
     const cell = await running.done;
