@@ -14,6 +14,8 @@ export { parseTrace, TraceError, type StackTrace, type TraceEntry } from './stac
 export { PUBLISHED_TRACES, publishedTrace, widenFrame } from './stack/published-traces';
 export { replay, type ReplayOptions, type ReplayReport, type ReplayStep } from './stack/replay';
 export { overrun, type OverrunOptions } from './stack/overrun';
+export { overrunPicture, type OverrunPicture } from './stack/overrun-picture';
+export type { NamedBytes } from './stack/byte-names';
 export type { OverrunReport } from './stack/aftermath';
 export { hexdump, type Neighbour, type Victim } from './stack/report';
 export { summary } from './stack/summary';
@@ -121,6 +123,13 @@ export { isVmallocFailure, VmStruct } from './mm/vm-struct';
 export type { VmallocFailure } from './mm/vm-struct';
 export { parseVmallocinfo, vmallocinfoText } from './mm/vmallocinfo';
 export type { VmallocinfoEntry } from './mm/vmallocinfo';
+export { RECORDED_MEMORY, type RecordedMemory } from './mm/recorded-memory';
+export {
+  recordedTables,
+  type RecordedStack,
+  type RecordedTables,
+  type RecordedTranslation,
+} from './mm/recorded-tables';
 export { KmemCache } from './mm/slab';
 export { slabLayout } from './mm/slab-order';
 export type { SlabLayout } from './mm/slab-order';
@@ -136,6 +145,8 @@ export type { Cell, Column, Evidence, ResultTable, Row } from './experiments/tab
 export { agreementFigure } from './figures/agreement-figure';
 export { experimentFigure } from './figures/experiment-figure';
 export { neighbourPageFigure } from './figures/neighbour-page-figure';
+export { stackBaseFigure } from './figures/stack-base-figure';
+export { walkChoiceFigure, type WalkChoice } from './figures/walk-choice-figure';
 export { walkFigure } from './figures/walk-figure';
 
 // Kernel stacks: configurations, interrupts, detectors, fork (lib/stack)
@@ -202,3 +213,28 @@ export {
   type KasanFrame,
   type KasanVerdict,
 } from './stack/detectors/kasan';
+
+// What lies on a stack, and which part of the kernel takes how much of it (lib/stack, lib/figures)
+export {
+  stackContents,
+  stackListing,
+  traceContents,
+  type StackItem,
+  type StackItemKind,
+} from './stack/stack-contents';
+export { partOf, PARTS, traceParts, type Part } from './stack/trace-parts';
+export { startProbe, type Probe } from './stack/probe';
+export type { Task } from './stack/task';
+export { stackMapFigure, type StackColumn } from './figures/stack-map-figure';
+
+// The course: exercises with the learner's own numbers (lib/course, lib/learner)
+export { exercise, progress, resetProgress } from './learner/course';
+export { Verdict, type Outcome } from './course/attempt';
+export { Card, type CardKind } from './course/card';
+export type { Exercise } from './course/course';
+export type { Answers } from './course/exercises';
+export {
+  ProgressTable,
+  type ExerciseState,
+  type ProgressEntry,
+} from './course/progress';

@@ -79,6 +79,15 @@ describe('figures drawn by plotly.js, 700 pixels wide', function () {
     );
   }
 
+  /** What a slider does at one of its steps. */
+  const change = (args: readonly unknown[]) =>
+    page.evaluate(async (changes) => {
+      const { Plotly } = globalThis as unknown as {
+        Plotly: { update(id: string, ...args: unknown[]): Promise<void> };
+      };
+      await Plotly.update('plot', ...changes);
+    }, args);
+
   /** Every text of the drawing with its box, and the box of the whole. */
   const boxes = (): Promise<{ texts: Box[]; whole: Box; scrolls: number }> =>
     page.evaluate(() => {
@@ -170,6 +179,12 @@ describe('figures drawn by plotly.js, 700 pixels wide', function () {
         await page.waitForTimeout(150);
         await checkTexts(`${name}, button ${i}`);
       }
+      for (const { steps } of slidersOf(figure)) {
+        for (const { label, args } of steps) {
+          await change(args);
+          await checkTexts(`${name}, ${label}`);
+        }
+      }
       assert.deepEqual(complaints, [], name);
     }
   });
@@ -190,6 +205,14 @@ describe('figures drawn by plotly.js, 700 pixels wide', function () {
     });
   });
 });
+
+interface Slider {
+  readonly steps: readonly { readonly label: string; readonly args: readonly unknown[] }[];
+}
+
+function slidersOf({ layout }: Figure): readonly Slider[] {
+  return (layout.sliders ?? []) as readonly Slider[];
+}
 
 /** Common area of two boxes as a part of the smaller one. */
 function overlap(a: Box, b: Box): number {

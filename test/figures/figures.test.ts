@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { OKABE_ITO } from '../../lib/figures/palette';
 import { MIME_BUNDLE, type Figure, type PlotlyObject } from '../../lib/figures/figure';
-import { allFigures, overrunPage } from './all-figures';
+import { allFigures, overrunBases, overrunPage } from './all-figures';
 
 type Json = Record<string, unknown>;
 
@@ -141,10 +141,7 @@ describe('every figure', function () {
   it(
     'tells series of one panel apart by more than their colour',
     each((figure, name) => {
-      const buttons = list((list(figure.layout.updatemenus)[0] as Json | undefined)?.buttons);
-      const states = buttons.map((button) =>
-        list((list((button as Json).args)[0] as Json).visible),
-      );
+      const states = choicesOf(figure).map(({ args }) => list((list(args)[0] as Json).visible));
       for (const visible of states.length > 0 ? states : [figure.data.map(() => true)]) {
         const cues = new Map<string, string>();
         figure.data.forEach((trace, i) => {
@@ -162,17 +159,21 @@ describe('every figure', function () {
   );
 
   it(
-    'has buttons that restyle or update, never frames',
+    'has buttons and sliders that restyle or update, never frames',
     each((figure, name) => {
       assert.equal('frames' in figure, false);
-      for (const menu of list(figure.layout.updatemenus) as Json[]) {
-        for (const button of list(menu.buttons) as Json[]) {
-          assert.match(String(button.method), /^(restyle|update)$/, name);
-          const [changes] = list(button.args) as Json[];
-          assert.equal(list(changes.visible).length, figure.data.length, name);
-          assert.ok(list(changes.visible).includes(true));
-        }
+      for (const { method, args } of choicesOf(figure)) {
+        assert.match(String(method), /^(restyle|update)$/, name);
+        const [changes] = list(args) as Json[];
+        assert.equal(list(changes.visible).length, figure.data.length, name);
+        assert.ok(list(changes.visible).includes(true));
       }
+      const { updatemenus, sliders } = figure.layout;
+      const [control] = [...list(updatemenus), ...list(sliders)] as Json[];
+      if (!control) return;
+      const { args } = choicesOf(figure)[Number(control.active ?? 0)];
+      const shown = figure.data.map(({ visible }) => visible ?? true);
+      assert.deepEqual(shown, list((list(args)[0] as Json).visible), `${name}: at first`);
     }),
   );
 
@@ -210,6 +211,50 @@ describe('the page below a stack', () => {
       assert.ok(states[at] === 'changed' ? z < 2 : z === cells[at], `${at}`);
     });
     assert.ok(states.includes('changed') && states.includes('zero'));
+  });
+});
+
+/** What a reader can choose: buttons of a menu, steps of a slider. */
+function choicesOf({ layout }: Figure): Json[] {
+  const of = (parts: unknown, key: string) =>
+    (list(parts) as Json[]).flatMap((part) => list(part[key]) as Json[]);
+  return [...of(layout.updatemenus, 'buttons'), ...of(layout.sliders, 'steps')];
+}
+
+describe('memory around the base of a stack', () => {
+  it('marks a byte as changed exactly where it differs, and its table counts the same bytes by name', () => {
+    const figure = overrunBases();
+    const panels = figure.data as unknown as { z: number[][]; hovertext: string[][] }[];
+    const counts = panels
+      .filter((_, i) => i % 2 === 1)
+      .map(({ z, hovertext }) => {
+        const crossed = z.flat().map((state) => state === 4.5);
+        const differs = hovertext.flat().map((text) => text.includes(', was '));
+        assert.deepEqual(crossed, differs);
+        return crossed.filter(Boolean).length;
+      });
+    const labels = [...new Set(figure.table.rows.map(([page]) => page))];
+    assert.deepEqual(labels, ['stack', 'slab', 'page table', 'free page', 'guard page']);
+    assert.deepEqual(
+      counts,
+      labels.map((label) =>
+        figure.table.rows
+          .filter(([page]) => page === label)
+          .reduce((sum, [, , changed]) => sum + Number(changed), 0),
+      ),
+    );
+    assert.ok(counts.slice(0, 4).every((n) => n > 500) && counts[4] < 128);
+  });
+
+  it('names what the kernel keeps there', () => {
+    const { rows } = overrunBases().table;
+    const names = (label: string) => rows.filter(([page]) => page === label).map((row) => row[4]);
+    for (const name of ['addr_limit', 'restart_block.fn', 'STACK_END_MAGIC', 'task']) {
+      assert.ok(names('stack').includes(name), name);
+    }
+    assert.ok(names('stack').some((name) => /^return address: __schedule\+0x/.test(String(name))));
+    assert.ok(names('page table').includes('entry 511 of 512'));
+    assert.ok(rows.some(([page, , , owner]) => page === 'slab' && /object/.test(String(owner))));
   });
 });
 
