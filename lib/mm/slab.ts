@@ -128,6 +128,23 @@ export class KmemCache {
     return [...this.slabs.keys()].sort((a, b) => a - b).map((pfn) => this.addressOf(pfn));
   }
 
+  /**
+   * Free objects, found as a debugger finds them: along the lists, while they stay in slabs of this cache.
+   *
+   * @param peek reads a word without the CPU
+   */
+  freeObjects(peek: (at: VirtAddr) => bigint | null): Set<VirtAddr> {
+    const found = new Set<VirtAddr>();
+    for (const head of [this.freelist, ...[...this.slabs.values()].map((slab) => slab.freelist)]) {
+      for (let object = head; this.holds(object) && !found.has(object);) {
+        found.add(object);
+        const at = object + BigInt(this.layout.offset);
+        object = this.mangle(peek(at) ?? 0n, at);
+      }
+    }
+    return found;
+  }
+
   /** Objects handed out. */
   get activeObjects(): number {
     return this.active;

@@ -166,7 +166,7 @@ function countVictims(m: Machine, task: Task, watch: WriteWatch): Victim[] {
 function damageToBottom(m: Machine, task: Task): OwnDamage {
   const { config } = m;
   const pa = m.frameOf(task.stack);
-  if (pa === null) return { endMagic: false, threadInfo: [] };
+  if (pa === null) throw new TypeError('task: expected one whose stack is mapped');
   const old = m.memory.atCheckpoint(Number(pa >> 12n));
   const now = m.memory.readBytes(pa, Number(PAGE));
   const differs = (offset: number, size: number) =>
@@ -175,5 +175,7 @@ function damageToBottom(m: Machine, task: Task): OwnDamage {
   return {
     endMagic: differs(endOfStackOffset(config), 8),
     threadInfo: fields.filter(({ offset, size }) => differs(offset, size)).map(({ name }) => name),
+    before: old,
+    after: now,
   };
 }

@@ -108,7 +108,8 @@ function interrupted(m: Machine, chosen: Probe, left: number): ProbeCommand {
   return { do: 'recurse', frame, limit: task.stack + BigInt(config.THREAD_SIZE), dense: false };
 }
 
-function checkOptions(options: OverrunOptions): void {
+/** @throws RangeError for options that contradict each other, and sizes out of range */
+export function checkOptions(options: OverrunOptions): void {
   const given = KINDS.filter((kind) => options[kind] !== undefined);
   if (given.length > 1) {
     throw new RangeError(`expected one of ${KINDS.join(', ')}, got ${given.join(' and ')}`);

@@ -29,6 +29,9 @@ export interface OwnDamage {
   readonly endMagic: boolean;
   /** Fields of the on-stack thread_info that changed; empty where thread_info lies in task_struct. */
   readonly threadInfo: readonly string[];
+  /** The lowest page of the stack, as it was and just after the overrun. */
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
 }
 
 /** The page just below a stack, before and after. */

@@ -11,7 +11,8 @@ describe('replay', () => {
       { maxDepth, entries, usable, headroom, outcome, victims },
       { maxDepth: 7696, entries: 51, usable: 8080, headroom: 384, outcome: 'none', victims: [] },
     );
-    assert.deepEqual(ownDamage, { endMagic: false, threadInfo: [] });
+    assert.deepEqual([ownDamage.endMagic, ownDamage.threadInfo], [false, []]);
+    assert.deepEqual(ownDamage.after.subarray(0, 112), ownDamage.before.subarray(0, 112));
     assert.deepEqual(report.console, []);
     assert.equal(report.rsp - report.stackBase, 8192n - 7696n);
   });
