@@ -12,11 +12,13 @@ import { stackMemory } from './stack-memory';
 import { stackScatter } from './stack-scatter';
 import { timeToDetection } from './time-to-detection';
 import { traceDepths } from './trace-depths';
+import { tracePartsExperiment } from './trace-parts';
 import { victimByNeighbour } from './victim-by-neighbour';
 
 /** Every experiment, in the order of the course. */
 export const experiments: readonly Experiment[] = [
   traceDepths,
+  tracePartsExperiment,
   nextDoor,
   outcomeByEra,
   victimByNeighbour,

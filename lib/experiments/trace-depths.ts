@@ -4,7 +4,7 @@ import { defineExperiment } from './experiment';
 import { EVIDENCE, type Row } from './table';
 
 /** What each published trace shows, and who posted it when. */
-const LABELS: Readonly<Record<string, string>> = {
+export const TRACE_LABELS: Readonly<Record<string, string>> = {
   '01': 'ext4, reclaim, swap, virtio (Kim 2014)',
   '02': 'the same after unplugging moved (Kim 2014)',
   '03': 'the same, virtio on a diet (Kim 2014)',
@@ -69,7 +69,7 @@ function traceRow(id: string, extra: number): Row {
   const x86 = /^x86[_-]64/.test(arch);
   return {
     evidence: extra === 0 ? 'recorded' : 'estimate',
-    what: `${id} ${LABELS[id] ?? source ?? ''}`,
+    what: `${id} ${TRACE_LABELS[id] ?? source ?? ''}`,
     kind: !x86 ? 'other architecture' : partial ? 'part of a trace' : 'whole trace',
     depth,
     calls: totalEntries,

@@ -9,9 +9,11 @@ import { nextDoorFigure } from './neighbour-figures';
 import { outcomeByEraFigure, victimFigure } from './outcome-figures';
 import { stackFramesFigure, stackScatterFigure } from './scatter-figures';
 import { traceDepthsFigure } from './trace-figure';
+import { tracePartsFigure } from './trace-parts-figure';
 
 const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = {
   'trace-depths': traceDepthsFigure,
+  'trace-parts': tracePartsFigure,
   'next-door': nextDoorFigure,
   'outcome-by-era': outcomeByEraFigure,
   'victim-by-neighbour': victimFigure,

@@ -8,7 +8,7 @@ import { currentTask, currentTaskStruct, type Task } from './task';
 import { TASK } from './task-struct';
 
 /** RBP, RBX, R12 to R15: pushed by __switch_to_asm in this order. */
-const SWITCHED = ['rbp', 'rbx', 'r12', 'r13', 'r14', 'r15'] as const;
+export const SWITCHED = ['rbp', 'rbx', 'r12', 'r13', 'r14', 'r15'] as const;
 /** What __schedule saves on entry, first pushed first. */
 const SCHEDULE_SAVES = ['rbp', 'r15', 'r14', 'r13', 'r12', 'rbx'] as const;
 
