@@ -14,7 +14,7 @@ const layerRules = LAYERS.map((layer, i) => ({
       {
         patterns: [
           {
-            group: [...LAYERS.slice(i + 1), 'jupyter'].map((above) => `**/${above}/**`),
+            group: [...LAYERS.slice(i + 1), 'learner', 'jupyter'].map((above) => `**/${above}/**`),
             message: `lib/${layer} imports only from the layers below it`,
           },
           { group: NODE, message: `lib/${layer} runs in a browser too` },
@@ -38,6 +38,7 @@ export default tseslint.config(
       '**/node_modules/',
       '.venv/',
       '.guardpage/',
+      'my-course/',
       'notebooks/',
       'test/artifacts/',
     ],
@@ -65,7 +66,7 @@ export default tseslint.config(
         {
           patterns: [
             {
-              group: LAYERS.map((layer) => `**/${layer}/**`),
+              group: [...LAYERS, 'learner'].map((layer) => `**/${layer}/**`),
               message: 'lib/jupyter knows nothing of the simulation',
             },
           ],

@@ -233,8 +233,19 @@ export { Verdict, type Outcome } from './course/attempt';
 export { Card, type CardKind } from './course/card';
 export type { Exercise } from './course/course';
 export type { Answers } from './course/exercises';
+export { ProgressTable, type ExerciseState, type ProgressEntry } from './course/progress';
+
+// Texts of one's own machine (lib/experiments/own-machine)
+export { UnreadableError } from './experiments/own-machine/log-text';
+export { readOops, type OopsReading } from './experiments/own-machine/read-oops';
+export type { OopsEvent } from './experiments/own-machine/oops-text';
 export {
-  ProgressTable,
-  type ExerciseState,
-  type ProgressEntry,
-} from './course/progress';
+  SAMPLES,
+  sample,
+  type MachineTextKind,
+  type Sample,
+} from './experiments/own-machine/samples';
+export { oopsFigure } from './figures/oops-figure';
+
+// A populated machine, to be looked into
+export { buildScene, type Scene, type SceneOptions } from './stack/scene';

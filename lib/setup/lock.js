@@ -60,6 +60,42 @@ async function withLock(file, work, { onWait, pollMs = 250, deadMs = DEAD_MS } =
   }
 }
 
+/**
+ * As {@link withLock}, for work of milliseconds that cannot wait otherwise than by standing still.
+ *
+ * @template T
+ * @param {string} file
+ * @param {() => T} work
+ * @param {object} [options]
+ * @param {number} [options.pollMs]
+ * @param {number} [options.deadMs] long against the work
+ * @returns {T}
+ * @throws {Error} of the file system, where the lock cannot be written
+ */
+function withLockSync(file, work, { pollMs = 5, deadMs = 3_000 } = {}) {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  let touched = -1;
+  let unchangedMs = 0;
+  while (!take(file)) {
+    const seen = look(file);
+    if (seen) {
+      unchangedMs = seen.touched === touched ? unchangedMs + pollMs : 0;
+      touched = seen.touched;
+      if ((seen.owner > 0 && !isAlive(seen.owner)) || unchangedMs >= deadMs) {
+        breakLock(file, seen.touched, deadMs);
+        continue;
+      }
+    }
+    Atomics.wait(sleeper, 0, 0, pollMs);
+  }
+  try {
+    return work();
+  } finally {
+    if (look(file)?.owner === process.pid) fs.rmSync(file, { force: true });
+  }
+}
+
 /** @param {string} file */
 function take(file) {
   try {
@@ -128,4 +164,4 @@ function breakLock(file, touched, deadMs) {
   }
 }
 
-module.exports = { withLock };
+module.exports = { withLock, withLockSync };

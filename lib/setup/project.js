@@ -45,6 +45,8 @@ function locate(root = findRoot()) {
     nodeModules: path.join(root, 'node_modules'),
     library: path.join(root, 'lib', 'dist'),
     notebooks: path.join(root, 'notebooks'),
+    /** The learner's own: working copies of the notebooks, and progress. */
+    learner: path.join(root, 'my-course'),
   };
 }
 

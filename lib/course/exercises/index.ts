@@ -1,0 +1,14 @@
+import type { DefinedExercise } from '../exercise';
+import { EXERCISES_00, type Answers00 } from './00-start-here';
+import { EXERCISES_01, type Answers01 } from './01-an-address';
+import { EXERCISES_03, type Answers03 } from './03-8-kb-stack';
+
+/** Type of the answer to each exercise, by its id. One line a notebook, here and below. */
+export type Answers = Answers00 & Answers01 & Answers03;
+
+/** All exercises, in the order of the course. */
+export const EXERCISES: readonly DefinedExercise[] = [
+  ...EXERCISES_00,
+  ...EXERCISES_01,
+  ...EXERCISES_03,
+];
