@@ -4,6 +4,7 @@ import { register as registerExperiment } from './experiment';
 import { register as registerLab } from './lab';
 import { register as registerOverrun } from './overrun';
 import { register as registerReplay } from './replay';
+import { register as registerReproduce } from './reproduce';
 import { register as registerWalk } from './walk';
 
 /** Adds one command to the program; `exit` sets the exit code if it is not 0. */
@@ -17,4 +18,5 @@ export const commands: readonly Register[] = [
   registerOverrun,
   registerExperiment,
   registerAgreement,
+  registerReproduce,
 ];

@@ -17,8 +17,11 @@ const INTERRUPT_MS = 5_000;
 /** How long the server may take to start a kernel anew that died. */
 const RESTART_MS = 10_000;
 
-/** How one execution ended. `died`: the kernel did; `timeout`: it was interrupted or is stuck. */
-export type CellStatus = 'ok' | 'error' | 'timeout' | 'died';
+/**
+ * How one execution ended. `error`: any reply but `ok`; `timeout`: it was interrupted or, where that did
+ * not help, the kernel started anew; `died`: the kernel did; `stopped`: the caller broke it off.
+ */
+export type CellStatus = 'ok' | 'error' | 'timeout' | 'died' | 'stopped';
 
 export interface Execution {
   readonly status: CellStatus;
@@ -27,6 +30,24 @@ export interface Execution {
   readonly ms: number;
   /** What went wrong, unless `status` is `ok`. */
   readonly error?: { readonly name: string; readonly value: string };
+}
+
+export interface ExecuteOptions {
+  /** After this the kernel is interrupted and the status is `timeout`. */
+  readonly timeoutMs: number;
+  /** Whether an error lets the kernel drop what is sent meanwhile; default true. */
+  readonly stopOnError?: boolean;
+  /** Breaks the execution off. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a kernel says of itself. */
+export interface KernelDescription {
+  readonly implementation: string;
+  readonly implementationVersion: string;
+  readonly language: string;
+  readonly languageVersion: string;
+  readonly banner: string;
 }
 
 /** A kernel of its own for one notebook, on a server that runs already. */
@@ -84,30 +105,53 @@ export class KernelSession {
     }
   }
 
+  /** What the kernel says of itself. */
+  async describe(): Promise<KernelDescription> {
+    const info = await this.session.kernel?.info;
+    const { name = '', version = '' } = info?.language_info ?? {};
+    return {
+      implementation: info?.implementation ?? '',
+      implementationVersion: info?.implementation_version ?? '',
+      language: name,
+      languageVersion: version,
+      banner: info?.banner ?? '',
+    };
+  }
+
   /**
    * Runs one cell. Any reply but `ok` is a failure, `aborted` too: a kernel that passes over a
    * cell has not run it.
-   *
-   * @param timeoutMs after this the kernel is interrupted and the status is `timeout`
    */
-  async execute(code: string, timeoutMs: number): Promise<Execution> {
+  async execute(code: string, options: ExecuteOptions): Promise<Execution> {
     const { kernel } = this.session;
     if (!kernel) throw new Error('the kernel has been shut down');
+    const { timeoutMs, stopOnError = true, signal } = options;
     const outputs = new CellOutputs();
     const began = performance.now();
-    const future = kernel.requestExecute({ code, allow_stdin: false, stop_on_error: true });
+    const future = kernel.requestExecute({ code, allow_stdin: false, stop_on_error: stopOnError });
     future.onIOPub = (message) => outputs.add(message);
     const done = future.done.catch(() => 'died' as const); // a kernel that dies ends its futures
-    const reply = await Promise.race([done, this.death, after(timeoutMs)]);
+    let stop = () => {};
+    const stopped = new Promise<'stopped'>((resolve) => {
+      stop = () => resolve('stopped');
+    });
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop);
+    const reply = await first([done, this.death, stopped], timeoutMs);
+    signal?.removeEventListener('abort', stop);
     const ms = performance.now() - began;
     const ended = { outputs: outputs.list, executionCount: null, ms };
+    if (reply === 'stopped') {
+      future.dispose();
+      return { ...ended, status: 'stopped', error: { name: 'Stopped', value: 'broken off' } };
+    }
     if (reply === 'died') {
       future.dispose();
       return { ...ended, status: 'died', error: { name: 'DeadKernel', value: 'the kernel died' } };
     }
     if (reply === undefined) {
-      await this.interrupt(future);
-      const value = `the cell did not end within ${timeoutMs / 1000} s`;
+      const way = (await this.interrupt(future)) ? INTERRUPTED : RESTARTED;
+      const value = `the cell did not end within ${timeoutMs / 1000} s${way}`;
       return { ...ended, status: 'timeout', error: { name: 'CellTimeout', value } };
     }
     const { content } = reply;
@@ -137,25 +181,50 @@ export class KernelSession {
         if (wanted.test(status)) resolve();
       });
     });
-    return timeoutMs === undefined ? seen : Promise.race([seen, after(timeoutMs)]);
+    return timeoutMs === undefined ? seen : first([seen], timeoutMs).then(() => {});
   }
 
+  /** Interrupts what runs; where that does not help, the kernel is started anew. */
   private async interrupt(
     future: Pick<IShellFuture, 'dispose'> & { done: Promise<unknown> },
-  ): Promise<void> {
-    const done = future.done.catch(() => {});
+  ): Promise<boolean> {
+    const done = future.done.then(
+      () => true,
+      () => true,
+    );
     await this.session.kernel?.interrupt().catch(() => {});
-    await Promise.race([done, after(INTERRUPT_MS)]);
+    const ended = (await first([done], INTERRUPT_MS)) ?? false;
     future.dispose();
+    if (!ended) await first([this.restart()], RESTART_MS);
+    return ended;
+  }
+
+  private async restart(): Promise<void> {
+    await this.session.kernel?.restart().catch(() => {});
   }
 }
 
-function after(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, ms, undefined).unref());
+const INTERRUPTED = ' and was interrupted';
+const RESTARTED = ', an interrupt did not end it, and the kernel was started anew';
+
+/** What comes first; undefined if nothing does in time. Leaves no timer behind. */
+async function first<T extends readonly Promise<unknown>[]>(
+  racers: T,
+  ms: number,
+): Promise<Awaited<T[number]> | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined);
+  });
+  try {
+    return (await Promise.race([...racers, over])) as Awaited<T[number]> | undefined;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const value = await Promise.race([work, after(ms)]);
+  const value = await first([work], ms);
   if (value === undefined) throw new Error(`no answer within ${ms / 1000} s`);
   return value;
 }

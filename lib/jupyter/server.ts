@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly keep?: string;
   /** Default: any free one. */
   readonly port?: number;
+  /** Variables for it and its kernels, beside those it needs. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Breaks the start off. */
   readonly signal?: AbortSignal;
 }
@@ -60,7 +62,7 @@ export async function startServer(options: ServerOptions): Promise<JupyterServer
   const log = join(project.logs, `jupyter-${port}.log`);
   const child = spawn(project.python, serverArguments(project, app, folder, port), {
     cwd: project.root,
-    env: serverEnvironment(project, token, run, options.keep ?? run),
+    env: { ...serverEnvironment(project, token, run, options.keep ?? run), ...options.env },
     // Its own process group: Ctrl-C reaches it through us alone, and it ends when stdin closes.
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
