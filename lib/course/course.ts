@@ -115,9 +115,20 @@ export class Course {
     return new Exercise(defined, this.store);
   }
 
-  progress(): ProgressTable {
+  /**
+   * @param notebook its number, as `00`; all if left out
+   * @throws RangeError that lists the numbers, for another one
+   */
+  progress(notebook?: string): ProgressTable {
+    const numbers = [...new Set(this.exercises.map(({ id }) => id.slice(0, 2)))];
+    if (notebook !== undefined && !numbers.includes(notebook)) {
+      throw new RangeError(
+        `notebook: expected one of ${numbers.join(', ')}; got ${JSON.stringify(notebook)}`,
+      );
+    }
+    const shown = this.exercises.filter(({ id }) => id.startsWith(notebook ?? ''));
     const entries = this.store.entries();
-    return new ProgressTable(this.exercises, entries, this.store.takeNotice());
+    return new ProgressTable(shown, entries, this.store.takeNotice());
   }
 
   /** @param newNumbers whether the exercises get other numbers too */

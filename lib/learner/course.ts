@@ -36,9 +36,13 @@ export function exercise(id: string): Exercise<unknown> {
   return course.exercise(id);
 }
 
-/** All exercises and how far you are, as a table. */
-export function progress(): ProgressTable {
-  return course.progress();
+/**
+ * Exercises and how far you are, as a table.
+ *
+ * @param notebook its number, as `00`; all notebooks if left out
+ */
+export function progress(notebook?: string): ProgressTable {
+  return course.progress(notebook);
 }
 
 /**

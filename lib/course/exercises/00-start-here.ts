@@ -156,7 +156,7 @@ const howFar = defineExercise({
   }),
   task: ({ depths }) =>
     'Write a function that takes the depth of a chain of calls on the 8 KB stack of 3.14, in bytes, and says how far down it has come: ' +
-    '`"fits"`, `"end marker"`, `"thread_info"` or `"next page"`. All three below it count as reached from their first byte on; say the lowest. ' +
+    '`"fits"`, `"end marker"`, `"thread_info"` or `"next page"`. Each is reached from its first byte on; say the lowest that is reached. ' +
     `It will be tried with ${depths.slice(1).join(', ')} and with depths at the edges.`,
   expects: 'a function from a number of bytes to one of the four words',
   isAnswer: isFunction<(depth: number) => Reach>,
