@@ -3,8 +3,8 @@ import { runInNewContext } from 'node:vm';
 
 const MEGABYTE = 2 ** 20;
 /** Garbage worth collecting in a pause, and at once. */
-const PAUSE_MEGABYTES = 50;
-const LIMIT_MEGABYTES = 100;
+const PAUSE_MEGABYTES = 25;
+const LIMIT_MEGABYTES = 50;
 const PAUSE_MS = 100;
 
 /**
