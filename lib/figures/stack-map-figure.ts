@@ -84,10 +84,10 @@ export function stackMapFigure(
   });
   return new Figure({
     title: columns.length === 1 ? `The stack of ${columns[0].name}` : 'What lies on a kernel stack',
-    caption: `Drawn to scale, high addresses on top, where a stack begins. ${columns.map(inWords).join(' ')} The buttons show its two ends larger.`,
+    caption: `Drawn to scale, high addresses on top, where a stack begins. In use: ${columns.map(inWords).join('; ')}. The buttons show its two ends larger.`,
     alt:
       `Stacked bar chart of ${columns.length} stack${columns.length > 1 ? 's' : ''} of ${size} bytes. Vertical: offset from the base, ${Math.min(0, lowest)} to ${size} bytes. ` +
-      columns.map(({ name, items }) => `${capital(name)}: ${itemsInWords(items)}.`).join(' '),
+      `Columns: ${columns.map(({ name, items }) => `${name} (${itemsInWords(items)})`).join('; ')}.`,
     data,
     layout: {
       barmode: 'overlay',
@@ -146,13 +146,11 @@ function label(item: StackItem, { range: [low, high], least }: View): string {
   return item.kind === 'unused' ? `unused: ${item.bytes}` : name;
 }
 
-const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
-
 function inWords({ name, items }: StackColumn): string {
   const frames = items.filter(({ kind }) => kind === 'frame');
   const used = Math.max(...items.map(({ offset, bytes }) => offset + bytes)) - lowestInUse(items);
   const unused = items.find(({ kind }) => kind === 'unused')?.bytes ?? 0;
-  return `${capital(name)} uses ${used} bytes for ${frames.length} frames; ${unused} are free.`;
+  return `${name}, ${used} bytes (${frames.length} frames, ${unused} bytes free)`;
 }
 
 function lowestInUse(items: readonly StackItem[]): number {
