@@ -14,6 +14,7 @@ export { parseTrace, TraceError, type StackTrace, type TraceEntry } from './stac
 export { PUBLISHED_TRACES, publishedTrace, widenFrame } from './stack/published-traces';
 export { replay, type ReplayOptions, type ReplayReport, type ReplayStep } from './stack/replay';
 export { overrun, type OverrunOptions } from './stack/overrun';
+export { TrialRunner, type TrialOptions } from './stack/trial';
 export { overrunPicture, type OverrunPicture } from './stack/overrun-picture';
 export type { NamedBytes } from './stack/byte-names';
 export type { OverrunReport } from './stack/aftermath';

@@ -1,6 +1,7 @@
 import { dynamicStacks } from './dynamic-stacks';
 import type { Experiment } from './experiment';
 import { forkCost } from './fork-cost';
+import { guardDelivery } from './guard-delivery';
 import { guardJump } from './guard-jump';
 import { jumpByFrame } from './jump-by-frame';
 import { nearNames } from './names';
@@ -14,6 +15,7 @@ import { timeToDetection } from './time-to-detection';
 import { traceDepths } from './trace-depths';
 import { tracePartsExperiment } from './trace-parts';
 import { victimByNeighbour } from './victim-by-neighbour';
+import { whoDies } from './who-dies';
 
 /** Every experiment, in the order of the course. */
 export const experiments: readonly Experiment[] = [
@@ -28,6 +30,8 @@ export const experiments: readonly Experiment[] = [
   stackFrames,
   stackScatter,
   forkCost,
+  guardDelivery,
+  whoDies,
   guardJump,
   jumpByFrame,
   dynamicStacks,

@@ -3,6 +3,7 @@ import { detectionFigure } from './detection-figure';
 import { dynamicFigure } from './dynamic-figure';
 import type { Figure } from './figure';
 import { forkCostFigure } from './fork-figure';
+import { guardDeliveryFigure, whoDiesFigure } from './guard-figures';
 import { guardJumpFigure, jumpByFrameFigure } from './jump-figures';
 import { order2Figure, stackMemoryFigure } from './memory-figures';
 import { nextDoorFigure } from './neighbour-figures';
@@ -23,6 +24,8 @@ const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = 
   'stack-frames': stackFramesFigure,
   'stack-scatter': stackScatterFigure,
   'fork-cost': forkCostFigure,
+  'guard-delivery': guardDeliveryFigure,
+  'who-dies': whoDiesFigure,
   'guard-jump': guardJumpFigure,
   'jump-by-frame': jumpByFrameFigure,
   'dynamic-stacks': dynamicFigure,

@@ -5,6 +5,9 @@ import { RECORDED_RUNS } from '../../lib/experiments/recorded-runs';
 import { agreementFigure } from '../../lib/figures/agreement-figure';
 import { depthFigure } from '../../lib/figures/depth-figure';
 import { experimentFigure } from '../../lib/figures/experiment-figure';
+import { readOops } from '../../lib/experiments/own-machine/read-oops';
+import { sample } from '../../lib/experiments/own-machine/samples';
+import { oopsFigure } from '../../lib/figures/oops-figure';
 import type { Figure } from '../../lib/figures/figure';
 import { neighbourPageFigure } from '../../lib/figures/neighbour-page-figure';
 import { walkChoiceFigure } from '../../lib/figures/walk-choice-figure';
@@ -34,6 +37,8 @@ export const SMALL: Readonly<Record<string, ParameterValues>> = {
   'stack-frames': { stacks: 12 },
   'stack-scatter': { stacks: 50 },
   'fork-cost': { forks: 60, burst: 4 },
+  'guard-delivery': {},
+  'who-dies': {},
   'guard-jump': { step: 4096 },
   'jump-by-frame': { entries: 4 },
   'dynamic-stacks': { threads: 50 },
@@ -57,6 +62,9 @@ export function allFigures(params = SMALL): Map<string, Figure> {
   figures.set('walk-choice', recordedWalks());
   const few = { seeds: 2, populations: 1 };
   figures.set('agreement', agreementFigure(agreement(RECORDED_RUNS, few)));
+  for (const name of ['oops-recursion', 'oops-store-below', 'oops-end-magic']) {
+    figures.set(name, oopsFigure(readOops(sample(name))));
+  }
   return figures;
 }
 
