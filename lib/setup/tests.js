@@ -7,6 +7,16 @@ const { setUpOrExit, STOPPING } = require('./main');
 
 /** @typedef {import('./project').Project} Project */
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/** @typedef {(chunk: Buffer) => void} Output */
+
+/** @type {Output} */
+const SHOWN = (chunk) => void process.stdout.write(chunk);
+
+/**
+ * The folders of tests that only compute. They run beside the others, which mostly wait for
+ * kernels, servers and a browser.
+ */
+const COMPUTING = ['x86', 'mm', 'stack', 'experiments', 'figures', 'course'];
 
 /**
  * `npm test`: types, lint and formatting count as one test each, beside those of mocha. With
@@ -16,51 +26,90 @@ const { setUpOrExit, STOPPING } = require('./main');
  */
 async function test(args) {
   const project = await setUpOrExit();
-  /** @type {Counts} */
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  if (args.length === 0) {
-    for (const check of ['types', 'lint']) {
-      process.stdout.write(`\n${check}\n`);
-      const ok = (await npmRun(project, check)) === 0;
-      process.stdout.write(ok ? '  ✔ nothing to complain about\n' : '  failed\n');
-      total[ok ? 'passed' : 'failed'] += 1;
-    }
-  }
-  const counts = await mocha(project, args.length > 0 ? args : ['test/**/*.test.ts']);
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped += counts.skipped;
-  process.stdout.write(
-    `\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`,
-  );
-  process.exitCode = total.failed > 0 || total.passed + total.skipped === 0 ? 1 : 0;
+  const counts = args.length > 0 ? [await mocha(project, args, SHOWN)] : await everything(project);
+  const sum = (/** @type {keyof Counts} */ key) => counts.reduce((n, c) => n + c[key], 0);
+  const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
+  process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  process.exitCode = failed > 0 || passed + skipped === 0 ? 1 : 0;
+}
+
+/**
+ * Two rows of work side by side: the first is shown as it goes, the second when both are done.
+ *
+ * @param {Project} project
+ */
+async function everything(project) {
+  const folders = testFolders(path.join(project.root, 'test'));
+  const files = (/** @type {string[]} */ names) => names.map((name) => `test/${name}/**/*.test.ts`);
+  const isComputing = (/** @type {string} */ name) => COMPUTING.includes(name);
+  /** @type {Buffer[]} */
+  const said = [];
+  const output = (/** @type {Buffer} */ chunk) => void said.push(chunk);
+  const computing = async () => [
+    await check(project, 'types', output),
+    await check(project, 'lint', output),
+    await mocha(project, files(folders.filter(isComputing)), output),
+  ];
+  const waiting = folders.filter((name) => !isComputing(name));
+  const counts = await Promise.all([mocha(project, files(waiting), SHOWN), computing()]);
+  process.stdout.write(Buffer.concat(said));
+  return counts.flat();
+}
+
+/** @param {string} test */
+function testFolders(test) {
+  const holdsTests = (/** @type {string} */ name) =>
+    fs
+      .readdirSync(path.join(test, name), { recursive: true })
+      .some((file) => String(file).endsWith('.test.ts'));
+  return fs
+    .readdirSync(test, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && holdsTests(entry.name))
+    .map(({ name }) => name);
 }
 
 /**
  * @param {Project} project
  * @param {string} script of package.json
+ * @param {Output} output
+ * @returns {Promise<Counts>}
  */
-function npmRun(project, script) {
-  const npm = process.env.npm_execpath;
-  return npm?.endsWith('.js')
-    ? run(project, process.execPath, [npm, 'run', '--silent', script])
-    : run(project, 'npm', ['run', '--silent', script]);
+async function check(project, script, output) {
+  output(Buffer.from(`\n${script}\n`));
+  const ok = (await npmRun(project, script, output)) === 0;
+  output(Buffer.from(ok ? '  ✔ nothing to complain about\n' : '  failed\n'));
+  return { passed: Number(ok), failed: Number(!ok), skipped: 0 };
 }
 
 /**
  * @param {Project} project
+ * @param {string} script of package.json
+ * @param {Output} output
+ */
+function npmRun(project, script, output) {
+  const npm = process.env.npm_execpath;
+  return npm?.endsWith('.js')
+    ? run(project, process.execPath, [npm, 'run', '--silent', script], output)
+    : run(project, 'npm', ['run', '--silent', script], output);
+}
+
+let reports = 0;
+
+/**
+ * @param {Project} project
  * @param {readonly string[]} args
+ * @param {Output} output
  * @returns {Promise<Counts>}
  */
-async function mocha(project, args) {
-  const file = path.join(project.own, `counts-${process.pid}.json`);
+async function mocha(project, args, output) {
+  const file = path.join(project.own, `counts-${process.pid}-${(reports += 1)}.json`);
   fs.mkdirSync(project.own, { recursive: true });
   try {
     const reporter = path.join('test', 'support', 'counting-reporter.js');
     const script = path.join(project.nodeModules, 'mocha', 'bin', 'mocha.js');
-    const colour = process.stdout.isTTY ? [] : ['--no-color'];
+    const colour = process.stdout.isTTY ? ['--color'] : ['--no-color'];
     const options = ['--reporter', reporter, ...colour, ...args];
-    const code = await run(project, process.execPath, [script, ...options], {
+    const code = await run(project, process.execPath, [script, ...options], output, {
       GUARDPAGE_COUNTS: file,
     });
     if (!fs.existsSync(file)) {
@@ -79,15 +128,20 @@ async function mocha(project, args) {
  * @param {Project} project
  * @param {string} command
  * @param {readonly string[]} args
+ * @param {Output} output
  * @param {NodeJS.ProcessEnv} [more]
  * @returns {Promise<number>} the exit code
  */
-function run(project, command, args, more = {}) {
+function run(project, command, args, output, more = {}) {
   return new Promise((resolve) => {
     const env = { ...process.env, ...more };
-    /** @type {import('node:child_process').StdioOptions} */
-    const stdio = ['ignore', 'inherit', 'inherit'];
-    const child = spawn(command, args, { cwd: project.root, env, stdio });
+    const child = spawn(command, args, {
+      cwd: project.root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.on('data', output);
+    child.stderr.on('data', output);
     // npm passes a signal on to us alone; what runs below us must not outlive us.
     const stop = () => {
       child.kill('SIGTERM');
