@@ -26,6 +26,13 @@ describe('Type checking of cells', () => {
     assert.equal((await refused('const one: 1 = 1; one = 2')).ename, 'TS2588');
   });
 
+  it('says what to do instead of a magic, and only then', async () => {
+    for (const code of ['%timeit 1', '%%html\n<b>', '!ls']) {
+      assert.match((await refused(code)).traceback, /magics .* not known here/);
+    }
+    assert.doesNotMatch((await refused('nowhere % 2')).traceback, /magics/);
+  });
+
   it('shows line, caret and message, of several mistakes at once', async () => {
     const { traceback, evalue } = await refused(
       'const a = 1;\nconst b: string = a;\nlet c = nowhere;',

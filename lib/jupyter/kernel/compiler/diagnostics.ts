@@ -42,11 +42,23 @@ export function toMistake(
 function explain(code: number, message: string): string {
   switch (code) {
     case 2584: // document, alert: it suggests a compiler option
-      return `${message.replace(/ Do you need to change.*$/s, '')} Cells run in Node, not in the browser.`;
+      return `${withoutAdvice(message)} Cells run in Node, not in the browser.`;
+    case 2550: // newer than this Node: the same suggestion
+      return `${withoutAdvice(message)} Node ${process.versions.node} does not have it.`;
     default:
       return message;
   }
 }
+
+function withoutAdvice(message: string): string {
+  return message.replace(/ Do you need to change.*$/s, '');
+}
+
+/** IPython's magics and shell commands, which people coming from Python try. */
+const MAGIC = /^\s*(%%?[a-z]|![a-z])/i;
+const NO_MAGIC =
+  'Cells are TypeScript: the magics (%) and shell commands (!) of IPython are not known here. ' +
+  "A command runs with: import { execSync } from 'node:child_process'; execSync('ls').toString()";
 
 /** The mistakes of a cell as an error reply: the first names it, all are in the traceback. */
 export function refusal(code: string, mistakes: readonly Mistake[], label: string): Failure {
@@ -59,6 +71,7 @@ export function refusal(code: string, mistakes: readonly Mistake[], label: strin
   }
   const more = mistakes.length - SHOWN;
   if (more > 0) traceback.push('', `… and ${more} more`);
+  if (MAGIC.test(code)) traceback.push('', NO_MAGIC);
   traceback.push(dim('The cell was checked and not run.'));
   return { ename: `TS${first.code}`, evalue: first.message, traceback };
 }
