@@ -1,3 +1,4 @@
+import { detectorMatrix } from './detector-matrix';
 import { dynamicStacks } from './dynamic-stacks';
 import type { Experiment } from './experiment';
 import { forkCost } from './fork-cost';
@@ -25,6 +26,7 @@ export const experiments: readonly Experiment[] = [
   outcomeByEra,
   victimByNeighbour,
   timeToDetection,
+  detectorMatrix,
   stackMemory,
   order2Success,
   stackFrames,

@@ -1,4 +1,5 @@
 import type { ExperimentResult } from '../experiments/experiment';
+import { detectorMatrixFigure } from './detector-figure';
 import { detectionFigure } from './detection-figure';
 import { dynamicFigure } from './dynamic-figure';
 import type { Figure } from './figure';
@@ -19,6 +20,7 @@ const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = 
   'outcome-by-era': outcomeByEraFigure,
   'victim-by-neighbour': victimFigure,
   'time-to-detection': detectionFigure,
+  'detector-matrix': detectorMatrixFigure,
   'stack-memory': stackMemoryFigure,
   'order2-success': order2Figure,
   'stack-frames': stackFramesFigure,
