@@ -34,10 +34,10 @@ interface Cell {
 }
 
 const PANELS = [
-  { title: 'before', domain: [0, 0.34], axis: 'x' },
-  { title: 'after', domain: [0.37, 0.71], axis: 'x2' },
+  { title: 'before', domain: [0, 0.31], axis: 'x' },
+  { title: 'after', domain: [0.33, 0.64], axis: 'x2' },
 ] as const;
-const LABELS_FROM = 0.72;
+const LABELS_FROM = 0.65;
 
 /**
  * Memory around the base of an overrun stack, byte by byte, before and just after: the end of the page below,
@@ -168,21 +168,24 @@ function rowsOf(cells: readonly Cell[]): Cell[][] {
   );
 }
 
-/** What lies in a row, said at its right: fields of the stack’s own bottom, owners of the page below. */
+/** What begins in a row, said at its right: the highest address, which an overrun reaches first, comes first. */
 function rowLabels(cells: readonly Cell[]): PlotlyObject[] {
   const labels: PlotlyObject[] = [];
-  let above = '';
+  let above: readonly string[] = [];
   for (const row of rowsOf(cells).reverse()) {
-    const own = row[0].at >= 0;
-    const words = row.map((cell) => (own && isBottom(cell) ? cell.name : cell.owner));
-    const text = [...new Set(words.filter((word) => word !== 'padding'))].join(', ');
-    if (text !== above) labels.push(label(shortened(text), row[0].at));
-    above = text;
+    const all = [...new Set(row.map(labelOf).reverse())].filter((name) => name !== 'padding');
+    const names = all.length > 1 ? all.filter((name) => name !== FRAMES) : all;
+    const fresh = names.filter((name) => !above.includes(name));
+    if (fresh.length > 0) labels.push(label(shortened(fresh.join(', ')), row[0].at));
+    above = names;
   }
   return labels;
 }
 
-const MOST_LETTERS = 44;
+const labelOf = (cell: Cell) => (cell.at < 0 ? cell.owner : isBottom(cell) ? cell.name : FRAMES);
+const FRAMES = 'room for frames';
+
+const MOST_LETTERS = 36;
 const shortened = (text: string) =>
   text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text;
 
@@ -195,7 +198,7 @@ const label = (text: string, y: number): PlotlyObject => ({
   xanchor: 'left',
   yanchor: 'middle',
   showarrow: false,
-  font: { size: 11 },
+  font: { size: 10 },
 });
 
 /** Headings of the panels, and what the colours mean. */
@@ -206,7 +209,9 @@ function fixedLabels(cells: readonly Cell[]): PlotlyObject[] {
   const words: Readonly<Record<State, string>> = {
     zero: '■ zero',
     data: '■ data',
-    bottom: '■ thread_info, end marker',
+    bottom: cells.some(({ owner }) => owner === 'thread_info')
+      ? '■ thread_info, end marker'
+      : '■ end marker',
     unmapped: '■ not mapped',
     changed: '✕ changed',
   };
@@ -277,27 +282,32 @@ function menu(
   };
 }
 
-const CLASS_LABEL: Readonly<Record<string, string>> = {
-  stack: 'stack',
-  slab: 'slab',
-  free: 'free page',
-  pcp: 'free page',
-  anon: 'user memory',
-  file: 'page cache',
-  pagetable: 'page table',
+/** Class of the page below → what a button and what a heading calls it. */
+const CLASS_WORDS: Readonly<Record<string, readonly [button: string, heading: string]>> = {
+  stack: ['stack', 'another stack'],
+  slab: ['slab', 'slab objects'],
+  free: ['free page', 'a free page'],
+  pcp: ['free page', 'a free page'],
+  anon: ['user memory', 'memory of a program'],
+  file: ['page cache', 'the page cache'],
+  pagetable: ['page table', 'a page table'],
 };
+const OTHER = ['other kernel', 'memory of the kernel'] as const;
+const GUARD = ['guard page', 'no page'] as const;
 
-const buttonOf = ({ report }: OverrunPicture): string =>
-  report.neighbour.class === null
-    ? 'guard page'
-    : (CLASS_LABEL[report.neighbour.class] ?? 'other kernel');
+function wordsOf({ report }: OverrunPicture): readonly [button: string, heading: string] {
+  const { class: pageClass } = report.neighbour;
+  return pageClass === null ? GUARD : (CLASS_WORDS[pageClass] ?? OTHER);
+}
+
+const buttonOf = (picture: OverrunPicture): string => wordsOf(picture)[0];
 
 const changedOf = (cells: readonly Cell[]) => cells.filter(({ was, is }) => was !== is);
 
 function heading(picture: OverrunPicture, cells: readonly Cell[]): string {
   const changed = changedOf(cells);
   const below = changed.filter(({ at }) => at < 0).length;
-  return `Below the stack: ${buttonOf(picture)}; ${below} bytes of it changed, ${changed.length - below} of the stack’s own bottom`;
+  return `Below lies ${wordsOf(picture)[1]}: ${below} bytes changed there, ${changed.length - below} at the stack’s own bottom`;
 }
 
 function span(cells: readonly Cell[]): string {

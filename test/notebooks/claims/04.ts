@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { agreement } from '../../../lib/experiments/agreement';
+import { parseRecordedRuns, RECORDED_RUNS } from '../../../lib/experiments/recorded-runs';
+import { kernelConfig } from '../../../lib/stack/config';
+import { overrun, type OverrunOptions } from '../../../lib/stack/overrun';
+import { overrunPicture } from '../../../lib/stack/overrun-picture';
+import type { Claim } from '../claim';
+import { commit, commitIn, versionFact } from '../facts';
+
+const FIXTURES = join(__dirname, '..', '..', 'fixtures');
+const fixture = (file: string) => readFileSync(join(FIXTURES, file), 'utf8');
+
+const dense = (neighbour: OverrunOptions['neighbour'], seed = 1) =>
+  overrun({ era: '16k', past: 512, frames: 'dense', frame: 128, neighbour, seed });
+
+export const CLAIMS: readonly Claim[] = [
+  {
+    says: 'a thread named `kstk/N` on Linux 3.15, whose 16 KB stack lies in the direct map',
+    source: 'fact sheet, kernel stacks 1; versions.json',
+    holds: () => {
+      assert.equal(versionFact('3.15').order, 2);
+      const { THREAD_SIZE, VMAP_STACK, version } = kernelConfig('16k');
+      assert.deepEqual([THREAD_SIZE, VMAP_STACK, version], [16384, false, '3.15']);
+    },
+  },
+  {
+    says: 'So the answer to the prediction is: for none.',
+    source: 'the model',
+    holds: () => {
+      for (const neighbour of ['stack', 'slab', 'anon', 'pagetable', 'free'] as const) {
+        assert.notEqual(dense(neighbour).outcome, 'immediate', neighbour);
+      }
+    },
+  },
+  {
+    says: 'the end marker `STACK_END_MAGIC`, and `thread_info` from its last field to its first',
+    source: 'fact sheet, kernel stacks 1.1 and 1.2',
+    holds: () => {
+      const { names, report } = overrunPicture({ era: '16k', past: 512, frames: 'dense' });
+      const own = names.filter(({ address }) => address >= report.stackBase).reverse();
+      assert.deepEqual(
+        own.slice(1).map(({ name }) => name),
+        ['STACK_END_MAGIC', ...[...kernelConfig('16k').threadInfo.fields].reverse().map(({ name }) => name)],
+      );
+    },
+  },
+  {
+    says: 'why 4.9 moved `thread_info` off the stack',
+    source: 'fact sheet, kernel stacks 5; commit 15f4eae70d36',
+    holds: () => {
+      commitIn('15f4eae70d36', '4.9');
+      assert.equal(kernelConfig('vmap', { kernel: '4.9' }).THREAD_INFO_IN_TASK, true);
+      assert.equal(kernelConfig('16k', { kernel: '4.4' }).THREAD_INFO_IN_TASK, false);
+    },
+  },
+  {
+    says: 'Linux 3.15 does not look at it when it switches tasks (the check, `SCHED_STACK_END_CHECK`, is in the source of 4.4 and not in that of 3.14)',
+    source: 'fact sheet, kernel stacks 1.2; versions.json',
+    holds: () => {
+      assert.deepEqual([versionFact('3.14').endCheck, versionFact('4.4').endCheck], [false, true]);
+      assert.equal(kernelConfig('16k').SCHED_STACK_END_CHECK, false);
+    },
+  },
+  {
+    says: 'It returned to `a5a5a5a5a5a5a5a5`, the fill pattern of somebody else\'s local variables; that is no canonical address, hence a *general protection fault*',
+    source: 'the model; SDM vol. 3, 6.15 (interrupt 13)',
+    holds: () => {
+      const { console, detector } = dense('stack');
+      assert.equal(detector, 'general-protection');
+      assert.ok(console.some((line) => line.startsWith('RIP: 0010:[<a5a5a5a5a5a5a5a5>]')));
+    },
+  },
+  {
+    says: 'The end marker is intact in all five',
+    source: 'the model',
+    holds: () => {
+      for (const jump of [200, 300, 340, 380, 1024]) {
+        const { ownDamage } = overrun({ era: '16k', jump, neighbour: 'stack' });
+        assert.equal(ownDamage.endMagic, false, `${jump}`);
+      }
+    },
+  },
+  {
+    says: '24 of 24 oopsed, all of them only when that neighbour was woken, and `SCHED_STACK_END_CHECK` saw none of it',
+    source: 'fact sheet, real overruns; overruns_summary.md',
+    holds: () => {
+      const rows = /# Separate batch([\s\S]*?)\n# /.exec(fixture('overruns_summary.md'))?.[1] ?? '';
+      const cells = [...rows.matchAll(/^\| (?:A16|A16nc|B8|B8nc) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$/gm)];
+      const sum = (i: number) => cells.reduce((total, cell) => total + Number(cell[i]), 0);
+      assert.deepEqual([1, 2, 3, 4].map(sum), [24, 24, 0, 0]);
+    },
+  },
+  {
+    says: 'Most of the eight are silent.',
+    source: 'the model',
+    holds: () => {
+      const outcomes = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => dense('slab', seed).outcome);
+      assert.ok(outcomes.filter((outcome) => outcome === 'silent').length > 4, outcomes.join());
+      assert.ok(outcomes.includes('delayed'), outcomes.join());
+    },
+  },
+  {
+    says: 'the 8 in the error code `000d`',
+    source: 'SDM vol. 3, 4.7',
+    holds: () => {
+      const { console } = dense('pagetable');
+      assert.ok(console.some((line) => line.startsWith('Bad pagetable: 000d')));
+      assert.equal(0xd & 8, 8);
+    },
+  },
+  {
+    says: 'Linux 6.1.192 built without `VMAP_STACK`, with 16 KB (`A16`) and 8 KB stacks (`B8`)',
+    source: 'test/fixtures/README.md',
+    holds: () => assert.match(fixture('README.md'), /6\.1\.192[\s\S]*\| A16 \| n \| 16384[\s\S]*\| B8 \| n \| 8192/),
+  },
+  {
+    says: 'Of these, 152 finite overruns with a result are part of this project.',
+    source: 'recording overruns.ndjson',
+    holds: () => {
+      const runs = parseRecordedRuns(fixture('overruns.ndjson'));
+      assert.deepEqual([runs.length, RECORDED_RUNS.length], [152, 152]);
+    },
+  },
+  {
+    says: '`jump1200` is one frame that lands 1024 bytes below the base',
+    source: 'test/fixtures/README.md',
+    holds: () => assert.match(fixture('README.md'), /jumpN = one alloca landing N-176 bytes below base/),
+  },
+  {
+    says: 'one of five real runs on a slab page was noticed later',
+    source: 'recording overruns.ndjson',
+    holds: () => {
+      const runs = RECORDED_RUNS.filter(
+        ({ kernel, mode, below }) => kernel === 'A16' && mode === 'polite512sparse' && below === 'slab',
+      );
+      assert.deepEqual(runs.map(({ ending }) => ending).sort(), ['delayed', ...Array<string>(4).fill('silent')]);
+      const [row] = agreement(runs, { seeds: 20, populations: 2 }).rows;
+      assert.ok(row.simulated.delayed < 0.05, `${row.simulated.delayed}`);
+    },
+  },
+  {
+    says: 'three recorded runs in all; both on slab pages were noticed, one of them at once',
+    source: 'recording overruns.ndjson',
+    holds: () => {
+      const runs = RECORDED_RUNS.filter(
+        ({ kernel, mode }) => kernel === 'B8nc' && mode === 'polite512dense',
+      );
+      const slab = runs.filter(({ below }) => below === 'slab').map(({ ending }) => ending);
+      assert.deepEqual([runs.length, slab.sort()], [3, ['delayed', 'immediate']]);
+    },
+  },
+  {
+    says: '`kernel/sched/core.c` (`schedule_debug()`), Linux 4.4',
+    source: 'fact sheet, kernel stacks 1.2',
+    holds: () => assert.equal(versionFact('4.4').endCheck, true),
+  },
+  {
+    says: 'its fixes include commit 29d6455178a0, which made the check panic',
+    source: 'fact sheet, kernel stacks 1.2 and 8',
+    holds: () => assert.match(commit('29d6455178a0').title, /./),
+  },
+];
