@@ -124,6 +124,7 @@ export { isVmallocFailure, VmStruct } from './mm/vm-struct';
 export type { VmallocFailure } from './mm/vm-struct';
 export { parseVmallocinfo, vmallocinfoText } from './mm/vmallocinfo';
 export type { VmallocinfoEntry } from './mm/vmallocinfo';
+export { memoryBlocks, type MemoryBlock } from './mm/memory-blocks';
 export { RECORDED_MEMORY, type RecordedMemory } from './mm/recorded-memory';
 export {
   recordedTables,

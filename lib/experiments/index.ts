@@ -1,3 +1,4 @@
+import { buddyBlocks } from './buddy-blocks';
 import { detectorMatrix } from './detector-matrix';
 import { dynamicStacks } from './dynamic-stacks';
 import type { Experiment } from './experiment';
@@ -22,6 +23,7 @@ import { whoDies } from './who-dies';
 export const experiments: readonly Experiment[] = [
   traceDepths,
   tracePartsExperiment,
+  buddyBlocks,
   nextDoor,
   outcomeByEra,
   victimByNeighbour,

@@ -7,6 +7,7 @@ import { forkCostFigure } from './fork-figure';
 import { guardDeliveryFigure, whoDiesFigure } from './guard-figures';
 import { guardJumpFigure, jumpByFrameFigure } from './jump-figures';
 import { order2Figure, stackMemoryFigure } from './memory-figures';
+import { memoryMapFigure } from './memory-map-figure';
 import { nextDoorFigure } from './neighbour-figures';
 import { outcomeByEraFigure, victimFigure } from './outcome-figures';
 import { stackFramesFigure, stackScatterFigure } from './scatter-figures';
@@ -16,6 +17,7 @@ import { tracePartsFigure } from './trace-parts-figure';
 const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = {
   'trace-depths': traceDepthsFigure,
   'trace-parts': tracePartsFigure,
+  'buddy-blocks': memoryMapFigure,
   'next-door': nextDoorFigure,
   'outcome-by-era': outcomeByEraFigure,
   'victim-by-neighbour': victimFigure,

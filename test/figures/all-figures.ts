@@ -28,10 +28,12 @@ import { startProbe } from '../../lib/stack/probe';
 export const SMALL: Readonly<Record<string, ParameterValues>> = {
   'trace-depths': {},
   'trace-parts': {},
+  'buddy-blocks': {},
   'next-door': { machines: 1 },
   'outcome-by-era': { trials: 3, machines: 1 },
   'victim-by-neighbour': { trials: 5, machines: 1 },
   'time-to-detection': { trials: 20, machines: 1 },
+  'detector-matrix': { trials: 2 },
   'stack-memory': { threads: 500 },
   'order2-success': { threads: 100 },
   'stack-frames': { stacks: 12 },
