@@ -3,6 +3,7 @@ import { detectorMatrix } from './detector-matrix';
 import { dynamicStacks } from './dynamic-stacks';
 import type { Experiment } from './experiment';
 import { forkCost } from './fork-cost';
+import { freeLists } from './free-lists';
 import { guardDelivery } from './guard-delivery';
 import { guardJump } from './guard-jump';
 import { jumpByFrame } from './jump-by-frame';
@@ -31,6 +32,7 @@ export const experiments: readonly Experiment[] = [
   detectorMatrix,
   stackMemory,
   order2Success,
+  freeLists,
   stackFrames,
   stackScatter,
   forkCost,

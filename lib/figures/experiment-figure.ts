@@ -4,6 +4,7 @@ import { detectionFigure } from './detection-figure';
 import { dynamicFigure } from './dynamic-figure';
 import type { Figure } from './figure';
 import { forkCostFigure } from './fork-figure';
+import { freeListsFigure } from './free-lists-figure';
 import { guardDeliveryFigure, whoDiesFigure } from './guard-figures';
 import { guardJumpFigure, jumpByFrameFigure } from './jump-figures';
 import { order2Figure, stackMemoryFigure } from './memory-figures';
@@ -25,6 +26,7 @@ const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = 
   'detector-matrix': detectorMatrixFigure,
   'stack-memory': stackMemoryFigure,
   'order2-success': order2Figure,
+  'free-lists': freeListsFigure,
   'stack-frames': stackFramesFigure,
   'stack-scatter': stackScatterFigure,
   'fork-cost': forkCostFigure,

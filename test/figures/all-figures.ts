@@ -5,9 +5,9 @@ import { RECORDED_RUNS } from '../../lib/experiments/recorded-runs';
 import { agreementFigure } from '../../lib/figures/agreement-figure';
 import { depthFigure } from '../../lib/figures/depth-figure';
 import { experimentFigure } from '../../lib/figures/experiment-figure';
-import { readOops } from '../../lib/experiments/own-machine/read-oops';
-import { sample } from '../../lib/experiments/own-machine/samples';
-import { oopsFigure } from '../../lib/figures/oops-figure';
+import { readMachineText } from '../../lib/experiments/own-machine/read-machine-text';
+import { sample, SAMPLES } from '../../lib/experiments/own-machine/samples';
+import { machineFigure } from '../../lib/figures/machine-figure';
 import type { Figure } from '../../lib/figures/figure';
 import { neighbourPageFigure } from '../../lib/figures/neighbour-page-figure';
 import { walkChoiceFigure } from '../../lib/figures/walk-choice-figure';
@@ -36,6 +36,7 @@ export const SMALL: Readonly<Record<string, ParameterValues>> = {
   'detector-matrix': { trials: 2 },
   'stack-memory': { threads: 500 },
   'order2-success': { threads: 100 },
+  'free-lists': {},
   'stack-frames': { stacks: 12 },
   'stack-scatter': { stacks: 50 },
   'fork-cost': { forks: 60, burst: 4 },
@@ -64,8 +65,8 @@ export function allFigures(params = SMALL): Map<string, Figure> {
   figures.set('walk-choice', recordedWalks());
   const few = { seeds: 2, populations: 1 };
   figures.set('agreement', agreementFigure(agreement(RECORDED_RUNS, few)));
-  for (const name of ['oops-recursion', 'oops-store-below', 'oops-end-magic']) {
-    figures.set(name, oopsFigure(readOops(sample(name))));
+  for (const name of SAMPLES.filter((one) => one !== 'oops-recursion-hashed')) {
+    figures.set(name, machineFigure(readMachineText(sample(name))));
   }
   return figures;
 }
