@@ -8,6 +8,7 @@ import {
   type KernelConfig,
   type KernelOptions,
 } from './config';
+import type { DetectorCost } from './detectors/costs';
 import { StackTracer } from './detectors/stack-tracer';
 import type { Machine } from './machine';
 import { buildScene, type NeighbourKind } from './scene';
@@ -52,6 +53,8 @@ export interface ReplayReport extends OverrunReport {
   readonly steps: readonly ReplayStep[];
   /** The text of /sys/kernel/tracing/stack_trace at the deepest point; null without the stack tracer. */
   readonly stackTrace: string | null;
+  /** What the stack tracer did for it; null without it. */
+  readonly tracerCost: DetectorCost | null;
 }
 
 /**
@@ -97,6 +100,7 @@ function replayOn(trace: StackTrace, config: KernelConfig, options: ReplayOption
     era: config.era,
     steps,
     stackTrace: tracer && tracer.text(machine),
+    tracerCost: tracer && machine.detectors.of('stack-tracer'),
   };
 }
 
