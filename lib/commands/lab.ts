@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { openBrowser } from '../jupyter/browser';
 import { freePort, isFree, LOOPBACK } from '../jupyter/port';
 import { startServer, type JupyterServer } from '../jupyter/server';
+import { updateCopies, type CopyReport } from '../learner/working-copies';
 import { explainError } from '../setup/problem';
 import { locate, type Project } from '../setup/project';
 import type { Register } from '.';
 import { UsageError } from './usage-error';
 
-const FIRST_NOTEBOOK = 'notebooks/00-start-here.ipynb';
+const FIRST_NOTEBOOK = '00-start-here.ipynb';
 const USUAL_PORT = 8888;
 const STOPPING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
@@ -40,6 +41,13 @@ async function lab(browser: boolean, asked: number | undefined): Promise<number>
     return fail(`port ${asked} is taken: free it, leave --port out, or use --port ${free}`);
   }
   process.stdout.on('error', () => {}); // the terminal may be closed before we have stopped
+  try {
+    process.stdout.write(copiesText(updateCopies(project.notebooks, project.learner)));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return fail(`your copies of the notebooks can't be made in ${project.learner}: ${message}`);
+  }
   const abort = new AbortController();
   const { signal } = abort;
   const stopping = new Promise<void>((resolve) =>
@@ -79,13 +87,29 @@ async function lab(browser: boolean, asked: number | undefined): Promise<number>
 }
 
 function announce(project: Project, { url, token, log }: JupyterServer, browser: boolean): void {
-  const page = existsSync(join(project.root, FIRST_NOTEBOOK)) ? `/tree/${FIRST_NOTEBOOK}` : '';
+  const first = join(project.learner, FIRST_NOTEBOOK);
+  const page = existsSync(first) ? `/tree/${relative(project.root, first)}` : '';
   const address = `${url}lab${page}?token=${token}`;
   const opened = browser && openBrowser(address);
   process.stdout.write(
     `\nJupyterLab is running${opened ? ' and opens in your browser' : ''}:\n\n` +
       `    ${address}\n\nIts log: ${log}\nCtrl-C stops it.\n`,
   );
+}
+
+/** What the learner should know of the copies: nothing if they are as they were. */
+function copiesText(reports: readonly CopyReport[]): string {
+  const count = (what: CopyReport['what']) => reports.filter((one) => one.what === what).length;
+  const [made, renewed] = [count('made'), count('renewed')];
+  const lines = reports
+    .filter(({ beside }) => beside !== undefined)
+    .map(
+      ({ notebook, beside }) =>
+        `Your ${notebook} is edited and stays; the new version is ${beside}.`,
+    );
+  if (renewed > 0) lines.unshift(`Notebooks renewed, which you had not edited: ${renewed}.`);
+  if (made > 0) lines.unshift(`Your own copies of the notebooks are in my-course/ (${made} made).`);
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /**

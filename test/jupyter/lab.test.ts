@@ -77,7 +77,7 @@ describe('npm start', function () {
     inTemporaryFolder(async (folder) => {
       const start = new Start(join(folder, 'home'));
       const { origin, pathname, search } = await start.address();
-      assert.equal(pathname, '/lab/tree/notebooks/00-start-here.ipynb');
+      assert.equal(pathname, '/lab/tree/my-course/00-start-here.ipynb');
       assert.equal((await fetch(`${origin}/api/contents`)).status, 403);
       const page = await fetch(`${origin}${pathname}${search}`);
       assert.match(await page.text(), /jupyter-config-data/);
