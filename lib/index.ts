@@ -248,6 +248,18 @@ export {
   type Sample,
 } from './experiments/own-machine/samples';
 export { oopsFigure } from './figures/oops-figure';
+export {
+  readMachineText,
+  recogniseMachineText,
+  type MachineReading,
+} from './experiments/own-machine/read-machine-text';
+export { readStackTrace, type StackTraceReading } from './experiments/own-machine/read-stack-trace';
+export {
+  readVmallocinfo,
+  type VmallocinfoReading,
+} from './experiments/own-machine/read-vmallocinfo';
+export { readBuddyinfo, type BuddyinfoReading } from './experiments/own-machine/read-buddyinfo';
+export { machineFigure } from './figures/machine-figure';
 
 // A populated machine, to be looked into
 export { buildScene, type Scene, type SceneOptions } from './stack/scene';

@@ -50,7 +50,7 @@ export function guardHitFigure(reading: OopsReading): Figure {
       area('guard page', Math.max(-PAGE, range[0]), 0, axes, 'dash', OKABE_ITO.vermillion),
       area('stack', 0, Math.min(size, range[1]), axes, 'solid', OKABE_ITO.bluishGreen),
     );
-    if (!whole && stored.some(inRange)) {
+    if (!whole && via === '#DF' && stored.some(inRange)) {
       data.push({
         type: 'scatter',
         mode: 'markers',
@@ -103,7 +103,10 @@ export function guardHitFigure(reading: OopsReading): Figure {
         anchor: 'y2',
         zeroline: false,
       }),
-      yaxis2: categoryAxis(['RSP', 'CR2', 'frame', ''], { domain: [0, 0.38], anchor: 'x2' }),
+      yaxis2: categoryAxis(
+        ['RSP', 'CR2', ...(stored.length > 0 && via === '#DF' ? ['frame'] : []), ''],
+        { domain: [0, 0.38], anchor: 'x2' },
+      ),
       legend: legendBelow(-0.25),
       margin: margins({ b: 120, t: 50 }),
     },

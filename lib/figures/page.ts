@@ -13,6 +13,33 @@ export function experimentPage(
   plotlySource: string,
 ): string {
   const set = Object.entries(result.params).map(([name, value]) => `${name} ${value}`);
+  return figurePage(
+    {
+      lead: [result.question],
+      made: [...set, `seed ${result.seed}`].join(', '),
+      notes: result.notes,
+    },
+    figure,
+    plotlySource,
+  );
+}
+
+/** What stands around the figure of a page. */
+export interface PageText {
+  /** Paragraphs above the figure. */
+  readonly lead: readonly string[];
+  /** With which parameters it was made. */
+  readonly made?: string;
+  /** Paragraphs below it. */
+  readonly notes?: readonly string[];
+}
+
+/** A page that shows one figure with its text and table. It loads nothing. */
+export function figurePage(
+  { lead, made, notes = [] }: PageText,
+  figure: Figure,
+  plotlySource: string,
+): string {
   const content = json({ data: figure.data, layout: figure.layout });
   return `<!doctype html>
 <html lang="en">
@@ -25,13 +52,13 @@ export function experimentPage(
 <body>
 <main>
 <h1>${escapeHtml(figure.title)}</h1>
-<p>${escapeHtml(result.question)}</p>
+${lead.map((text) => `<p>${escapeHtml(text)}</p>`).join('\n')}
 <figure>
 <div id="plot" role="img" aria-label="${escapeHtml(figure.alt)}"></div>
 <figcaption>${escapeHtml(figure.caption)}</figcaption>
 </figure>
-<p>${escapeHtml([...set, `seed ${result.seed}`].join(', '))}. Made by <code>${escapeHtml(figure.command)}</code></p>
-${result.notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
+<p>${made === undefined ? '' : `${escapeHtml(made)}. `}Made by <code>${escapeHtml(figure.command)}</code></p>
+${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
 <details><summary>In words</summary><p>${escapeHtml(figure.alt)}</p></details>
 <details open><summary>The data (${figure.table.rows.length} rows)</summary><div class="table">${tableHtml(figure.table)}</div></details>
 </main>

@@ -47,11 +47,17 @@ export const SMALL: Readonly<Record<string, ParameterValues>> = {
   'dynamic-stacks': { threads: 50 },
 };
 
-/** Every figure of the library by a name, drawn from small experiments. */
-export function allFigures(params = SMALL): Map<string, Figure> {
+let drawn: Map<string, Figure> | undefined;
+
+/** Every figure of the library by a name, drawn from small experiments, once for all tests. */
+export function allFigures(): Map<string, Figure> {
+  drawn ??= drawAll();
+  return drawn;
+}
+
+function drawAll(): Map<string, Figure> {
   const figures = new Map<string, Figure>();
-  for (const { name, run } of experiments)
-    figures.set(name, experimentFigure(run(params[name], 1)));
+  for (const { name, run } of experiments) figures.set(name, experimentFigure(run(SMALL[name], 1)));
   const deep = publishedTrace('05');
   figures.set(
     'depth',

@@ -1,5 +1,5 @@
-/** More than anybody pastes: a whole boot log is a tenth of it. */
-export const MOST_CHARACTERS = 8 * 2 ** 20;
+/** More than anybody pastes: /proc/vmallocinfo has 100 bytes a thread. */
+export const MOST_CHARACTERS = 32 * 2 ** 20;
 
 /** A text of somebody's machine can't be read. */
 export class UnreadableError extends RangeError {
@@ -76,9 +76,22 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 export function explained<T extends { readonly explanation: readonly string[] }>(reading: T): T {
   for (const key of [INSPECT, 'toString']) {
     Object.defineProperty(reading, key, {
-      value: () => reading.explanation.join('\n'),
+      value: () => reading.explanation.map(wrapped).join('\n'),
       enumerable: false,
     });
   }
   return reading;
+}
+
+const WIDTH = 100;
+
+/** A sentence broken between words, with its later lines set in. */
+function wrapped(text: string): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines[lines.length - 1];
+    if (last !== '' && last.length + 1 + word.length > WIDTH) lines.push(`  ${word}`);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines.join('\n');
 }

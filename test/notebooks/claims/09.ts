@@ -6,24 +6,11 @@ import { readOops } from '../../../lib/experiments/own-machine/read-oops';
 import { sample } from '../../../lib/experiments/own-machine/samples';
 import { overrun, type OverrunOptions } from '../../../lib/stack/overrun';
 import { featuresOf } from '../../../lib/stack/versions';
-
-interface Claim {
-  readonly says: string;
-  readonly source: string;
-  readonly holds: () => void;
-}
+import type { Claim } from '../claim';
+import { commitIn, versionFact } from '../facts';
 
 const hit = (kernel: string, options: OverrunOptions = {}) =>
   overrun({ era: 'vmap', kernel, ...options });
-
-const FACTS = join(__dirname, '..', '..', '..', 'lib', 'data', 'facts');
-
-/** The table of commits names this one with that version. */
-const isCommit = (hash: string, version: string) => () => {
-  const text = readFileSync(join(FACTS, 'commits.json'), 'utf8');
-  const row = text.split('\n').find((line) => line.includes(hash));
-  assert.ok(row?.includes(`"${version}"`), `${hash}: ${row}`);
-};
 
 const console = (file: string) =>
   readFileSync(join(__dirname, '..', '..', 'fixtures', 'console', file), 'utf8');
@@ -60,12 +47,23 @@ export const CLAIMS: readonly Claim[] = [
     says: 'Forty-eight: six words of eight bytes.',
     source: 'SDM vol. 3, 6.14.2; fact sheet, kernel stacks 6',
     holds: () => {
-      const base = 0xffffc900000c0000n;
-      const from = (rsp: bigint) => {
-        const { machine } = overrun({ era: 'vmap', stackBase: base, peek: 512, rsp });
-        return machine === 'alive' ? '#PF' : '#DF';
-      };
-      assert.deepEqual([from(base + 40n), from(base + 48n)], ['#DF', '#PF']);
+      const { rows } = experiment('guard-delivery').run({}, 1).table;
+      const at = (rsp: number) => rows.find((row) => row.rsp === rsp)?.delivered;
+      assert.deepEqual([at(32), at(40), at(48), at(56)], ['#DF', '#DF', '#PF', '#PF']);
+    },
+  },
+  {
+    says: 'With 176 there is room for all registers. The report comes out, the task is ended, and then the scheduler panics',
+    source: 'the model',
+    holds: () => {
+      const stackBase = 0xffffc900000c0000n;
+      const at = (room: bigint) =>
+        overrun({ era: 'vmap', stackBase, peek: 512, rsp: stackBase + room });
+      const [tight, marker, fine] = [48n, 176n, 256n].map(at);
+      assert.match(tight.console.join('\n'), /RIP: 0010:asm_exc_page_fault/);
+      assert.deepEqual([marker.task, marker.machine], ['killed', 'panic']);
+      assert.match(marker.console.join('\n'), /corrupted stack end detected inside scheduler/);
+      assert.deepEqual([fine.task, fine.machine], ['killed', 'alive']);
     },
   },
   {
@@ -119,6 +117,7 @@ export const CLAIMS: readonly Claim[] = [
     source: 'fact sheet, kernel stacks 6.2',
     holds: () => {
       assert.equal(featuresOf('5.8').features.doubleFaultIsNmi, true);
+      assert.deepEqual([versionFact('5.7').dfNmi, versionFact('5.8').dfNmi], [false, true]);
       assert.equal(hit('5.8').machine, 'panic');
     },
   },
@@ -149,7 +148,7 @@ export const CLAIMS: readonly Claim[] = [
       assert.match(hit('5.14', { poke: -16384 }).console[0], /^BUG: stack guard page was hit/);
       assert.match(hit('5.16', { poke: -16384 }).console[0], /^BUG: unable to handle page fault/);
       assert.match(hit('5.16').console[0], /^BUG: TASK stack guard page/);
-      isCommit('44b979fa302c', '5.16')();
+      commitIn('44b979fa302c', '5.16');
     },
   },
   {
@@ -165,7 +164,7 @@ export const CLAIMS: readonly Claim[] = [
   {
     says: 'Some stable kernels before 5.16 have the newer message, because the commit was backported.',
     source: 'fact sheet, kernel stacks 6.1',
-    holds: isCommit('44b979fa302c', '5.16'),
+    holds: () => commitIn('44b979fa302c', '5.16'),
   },
   {
     says: '`arch/x86/kernel/traps.c`, `exc_double_fault()` (6.19)',
@@ -176,9 +175,9 @@ export const CLAIMS: readonly Claim[] = [
     says: 'Commits e37e43a497d5 (vmapped stacks on x86-64) and 6271cfdfc0e4 (stack-overflow #PF handling), both 4.9; 44b979fa302c (stack overflow warnings), 5.16.',
     source: 'fact sheet, kernel stacks 5',
     holds: () => {
-      isCommit('e37e43a497d5', '4.9')();
-      isCommit('6271cfdfc0e4', '4.9')();
-      isCommit('44b979fa302c', '5.16')();
+      commitIn('e37e43a497d5', '4.9');
+      commitIn('6271cfdfc0e4', '4.9');
+      commitIn('44b979fa302c', '5.16');
     },
   },
 ];

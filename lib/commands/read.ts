@@ -1,0 +1,93 @@
+import { readFileSync, statSync } from 'node:fs';
+import { MOST_CHARACTERS } from '../experiments/own-machine/log-text';
+import { readMachineText, type MachineReading } from '../experiments/own-machine/read-machine-text';
+import { sample, SAMPLES } from '../experiments/own-machine/samples';
+import { machineFigure } from '../figures/machine-figure';
+import { figurePage } from '../figures/page';
+import type { Register } from '.';
+import { refusing } from './options';
+import { UsageError } from './usage-error';
+import { prepareWrite } from './write-file';
+
+interface Flags {
+  readonly sample?: string;
+  readonly list?: boolean;
+  readonly json?: boolean;
+  readonly html?: string;
+}
+
+/** `guardpage read`: what a text of one's own machine says of its kernel stacks. */
+export const register: Register = (program) => {
+  program
+    .command('read')
+    .description("read a stack_trace, oops, vmallocinfo or buddyinfo of one's own machine")
+    .argument('[file]', 'the text (- for standard input); which of the four it is shows itself')
+    .option('--sample <name>', 'read a sample instead; --list shows them')
+    .option('--list', 'list the samples')
+    .option('--json', 'one line of JSON')
+    .option('--html <file>', 'write a page with explanation and figure that loads nothing')
+    .action((file: string | undefined, flags: Flags) => {
+      if (flags.list) process.stdout.write(listText());
+      else run(file, flags);
+    });
+};
+
+function run(file: string | undefined, flags: Flags): void {
+  if ((file === undefined) === (flags.sample === undefined)) {
+    throw new UsageError(
+      'read: expected a file (- for standard input) or --sample NAME; guardpage read --list shows the samples',
+    );
+  }
+  const writeHtml = flags.html === undefined ? null : prepareWrite('html', flags.html);
+  const reading = refusing(() =>
+    readMachineText(file === undefined ? sample(flags.sample!) : textOf(file)),
+  );
+  writeHtml?.(pageOf(reading));
+  if (flags.json) process.stdout.write(`${jsonText(reading)}\n`);
+  else if (!writeHtml) process.stdout.write(`${reading}\n`);
+}
+
+/** A file far larger than a text can be is not read at all. */
+function textOf(file: string): string {
+  try {
+    const size = file === '-' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+    if (size > 4 * MOST_CHARACTERS) {
+      throw new UsageError(
+        `read: expected at most ${MOST_CHARACTERS / 2 ** 20} MiB of text, got ${Math.round(size / 2 ** 20)} MiB in ${file}`,
+      );
+    }
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`read: can't read ${file}: ${REASONS[code ?? ''] ?? code ?? error}`);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'part of the path is a file',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied; /proc/vmallocinfo and the tracer’s files are for root',
+  EPERM: 'permission denied; /proc/vmallocinfo and the tracer’s files are for root',
+};
+
+function jsonText(reading: MachineReading): string {
+  return JSON.stringify(reading, (_key, value: unknown) =>
+    typeof value === 'bigint' ? `0x${value.toString(16)}` : value,
+  );
+}
+
+function pageOf(reading: MachineReading): string {
+  const plotly = readFileSync(require.resolve('plotly.js-dist'), 'utf8');
+  return figurePage(
+    { lead: reading.explanation },
+    refusing(() => machineFigure(reading)),
+    plotly,
+  );
+}
+
+function listText(): string {
+  const width = Math.max(...SAMPLES.map((name) => name.length));
+  return SAMPLES.map((name) => `${name.padEnd(width)}  ${sample(name).title}\n`).join('');
+}
