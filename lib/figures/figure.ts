@@ -1,3 +1,6 @@
+import { svgDataUri } from './preview/data-uri';
+import { preview } from './preview/preview';
+
 /** A table as data: what a figure was drawn from. */
 export interface Table {
   readonly columns: readonly string[];
@@ -63,20 +66,33 @@ export class Figure implements FigureSpec {
     };
   }
 
-  /** Plotly where it can be drawn, a captioned table elsewhere. */
+  /**
+   * Plotly where it can be drawn; elsewhere a still picture, by itself and, since GitHub and nbconvert prefer
+   * HTML, in a captioned figure with the data.
+   */
   [MIME_BUNDLE](): MimeBundle {
+    const picture = preview(this.data, this.layout, this.alt);
     return {
       'application/vnd.plotly.v1+json': { data: this.data, layout: this.layout },
-      'text/html': this.toHtml(),
+      ...(picture !== undefined && { 'image/svg+xml': picture }),
+      'text/html': this.toHtml(picture),
       'text/plain': this.toString(),
     };
   }
 
-  /** Caption, alt text and data without any script. */
-  toHtml(): string {
+  /**
+   * Picture, caption, alt text and data without any script.
+   *
+   * @param picture the figure as SVG; left out where there is none
+   */
+  toHtml(picture?: string): string {
+    const image =
+      picture === undefined
+        ? ''
+        : `<img alt="${escapeHtml(this.alt)}" src="${svgDataUri(picture)}">\n`;
     return (
-      `<figure><figcaption><strong>${escapeHtml(this.title)}.</strong> ${escapeHtml(this.caption)}</figcaption>` +
-      `<p>${escapeHtml(this.alt)}</p>` +
+      `<figure>${image}<figcaption><strong>${escapeHtml(this.title)}.</strong> ${escapeHtml(this.caption)}</figcaption>` +
+      (picture === undefined ? `<p>${escapeHtml(this.alt)}</p>` : '') +
       `<details><summary>The data (${this.table.rows.length} rows)</summary>${tableHtml(this.table, ROWS_SHOWN)}</details>` +
       `<p>Made by <code>${escapeHtml(this.command)}</code></p></figure>`
     );

@@ -178,18 +178,22 @@ describe('every figure', function () {
   );
 
   it(
-    'is shown as plotly, as HTML without a script and as text, all of it JSON',
+    'is shown as plotly, as a still picture, as HTML without a script and as text, all of it JSON',
     each((figure, name) => {
       const bundle = figure[MIME_BUNDLE]();
       assert.deepEqual(Object.keys(bundle), [
         'application/vnd.plotly.v1+json',
+        'image/svg+xml',
         'text/html',
         'text/plain',
       ]);
       assert.deepEqual(JSON.parse(JSON.stringify(bundle)), bundle, name);
       const html = String(bundle['text/html']);
       assert.doesNotMatch(html, /<script|\son\w+=|undefined|NaN/);
-      assert.match(html, /^<figure><figcaption>.*<details>.*<table>.*<\/figure>$/s);
+      assert.match(
+        html,
+        /^<figure><img alt="[^"]+" src="data:image\/svg\+xml;base64,[\w+/]+=*">\n<figcaption>.*<details>.*<table>.*<\/figure>$/s,
+      );
       assert.ok(String(bundle['text/plain']).includes(figure.command));
     }),
   );
