@@ -33,6 +33,36 @@ export async function chooseFromMenu(page: Page, ...path: string[]): Promise<voi
   }
 }
 
+/**
+ * Puts another text into the code cell that holds `piece`, and runs it.
+ *
+ * @returns the text of its output
+ */
+export async function runEdited(page: Page, piece: string, text: string): Promise<string> {
+  const cell = page.locator('.jp-Notebook .jp-CodeCell').filter({ hasText: piece }).first();
+  await cell.scrollIntoViewIfNeeded();
+  await cell.locator('.cm-content').click();
+  await page.keyboard.press('ControlOrMeta+A');
+  await page.keyboard.insertText(text);
+  await page.keyboard.press('Control+Enter');
+  await untilRun(page);
+  return (await cell.locator('.jp-OutputArea').innerText()).trim();
+}
+
+/** Restarts the kernel through the menu. */
+export async function restartKernel(page: Page): Promise<void> {
+  await chooseFromMenu(page, 'Kernel', 'Restart Kernel…');
+  await page.locator('.jp-Dialog .jp-mod-accept').click();
+  await untilIdle(page);
+}
+
+async function untilRun(page: Page): Promise<void> {
+  const running = page.locator('.jp-Notebook .jp-InputPrompt').filter({ hasText: '[*]' });
+  await page.waitForTimeout(200);
+  while ((await running.count()) > 0) await page.waitForTimeout(100);
+  await untilIdle(page);
+}
+
 /** The text of the outputs that tell of an error. */
 export async function errorOutputs(page: Page): Promise<string[]> {
   const types = ['application/vnd.jupyter.error', 'application/vnd.jupyter.stderr'];
