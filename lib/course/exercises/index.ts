@@ -5,7 +5,9 @@ import { EXERCISES_02, type Answers02 } from './02-direct-map';
 import { EXERCISES_03, type Answers03 } from './03-8-kb-stack';
 import { EXERCISES_04, type Answers04 } from './04-the-overrun';
 import { EXERCISES_05, type Answers05 } from './05-noticing-afterwards';
+import { EXERCISES_07, type Answers07 } from './07-sixteen-kilobytes';
 import { EXERCISES_09, type Answers09 } from './09-the-guard-page';
+import { EXERCISES_12, type Answers12 } from './12-since-then';
 
 /** Type of the answer to each exercise, by its id. One line a notebook, here and below. */
 export type Answers = Answers00 &
@@ -14,7 +16,9 @@ export type Answers = Answers00 &
   Answers03 &
   Answers04 &
   Answers05 &
-  Answers09;
+  Answers07 &
+  Answers09 &
+  Answers12;
 
 /** All exercises, in the order of the course. */
 export const EXERCISES: readonly DefinedExercise[] = [
@@ -24,5 +28,7 @@ export const EXERCISES: readonly DefinedExercise[] = [
   ...EXERCISES_03,
   ...EXERCISES_04,
   ...EXERCISES_05,
+  ...EXERCISES_07,
   ...EXERCISES_09,
+  ...EXERCISES_12,
 ];
