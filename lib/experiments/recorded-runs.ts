@@ -31,12 +31,13 @@ const BUILDS: Readonly<Record<RecordedKernel, { era: Era; stackEndCheck: boolean
   B8nc: { era: '8k', stackEndCheck: false },
 };
 
-/** The kernel as it was built for the recording: 6.1 without VMAP_STACK and without stack protector. */
+/** The kernel as it was built for the recording: 6.1 without VMAP_STACK, stack protector and SMP. */
 export function recordedConfig(kernel: RecordedKernel): KernelConfig {
   return kernelConfig(BUILDS[kernel].era, {
     ...BUILDS[kernel],
     kernel: '6.1',
     stackProtector: false,
+    smp: false,
   });
 }
 

@@ -3,6 +3,7 @@ import { Cpu } from '../x86/cpu';
 import { writeGate } from '../x86/idt';
 import { PageTable } from '../x86/page-table';
 import type { PhysMemory } from '../x86/phys-memory';
+import type { TlbConfig } from '../x86/tlb';
 import { writeTss } from '../x86/tss';
 import { DirectMap } from '../mm/direct-map';
 import type { KernelLayout } from '../mm/layout';
@@ -11,16 +12,19 @@ import { Vmalloc } from '../mm/vmalloc';
 import type { KernelConfig } from './config';
 import { cpuEntryArea, type CpuEntryArea } from './cpu-entry-area';
 import { layoutOf } from './kernel-layout';
+import { PROBE_TEXT_PAGES } from './before-threads';
 import { KernelText } from './kernel-text';
 import type { Machine } from './machine';
 import { trapGates } from './traps';
 
 /** Physical address and size of the kernel's text: mapped by 2 MiB pages at __START_KERNEL_map. */
-const TEXT_PHYS = 0x1000000n;
-const TEXT_SIZE = 0x400000n;
+export const TEXT_PHYS = 0x1000000n;
+export const TEXT_SIZE = 0x400000n;
 const PMD = 0x200000;
-/** Text of the modules: enough for every function of the published traces. */
-const MODULE_PAGES = 64;
+/** Behind the text in the image: data, and the tables and per-CPU pages of the boot. */
+const IMAGE_DATA_PFN = Number((TEXT_PHYS + TEXT_SIZE) >> 12n);
+/** Enough for every function of the published traces. */
+const MODULE_TEXT_PAGES = 62;
 /** Where the CPU entry area lies in kernels whose layout has none yet (before 4.15). */
 const EARLY_ENTRY_AREA = 0xfffffe0000000000n;
 const KERNEL_CS = 0x10;
@@ -39,23 +43,29 @@ export interface BootParts {
 }
 
 /** Brings a machine up to where the kernel can create threads. Everything it lays out is in `memory`. */
-export function boot(memory: PhysMemory, config: KernelConfig, seed: number): BootParts {
+export function boot(
+  memory: PhysMemory,
+  config: KernelConfig,
+  seed: number,
+  tlb?: TlbConfig,
+): BootParts {
   const { levels } = config;
   const layout = layoutOf(config, BigInt(memory.size), seed);
   const pageAllocator = new PageAllocator(memory, {
     version: config.version,
     compaction: config.COMPACTION,
   });
-  const allocPage = (what: 'pagetable' | 'percpu' | 'kernel') => {
-    const pfn = pageAllocator.allocPages(0, { class: what });
-    if (pfn === null)
-      throw new RangeError('boot: expected more memory: it ran out before the first thread');
-    memory.clearPage(pfn);
-    return pfn;
+  // What is there before the page allocator is part of the image, or from its end (brk).
+  let nextImagePage = IMAGE_DATA_PFN;
+  const imagePage = () => {
+    if (!pageAllocator.pageInfo.isReserved(nextImagePage))
+      throw new RangeError('boot: expected a larger image: no room for the first tables');
+    return nextImagePage++;
   };
+  let allocTable: () => number | null = imagePage;
   const pageTable = new PageTable(memory, {
     levels,
-    allocTable: () => pageAllocator.allocPages(0, { class: 'pagetable' }),
+    allocTable: () => allocTable(),
     freeTable: (pfn) => pageAllocator.freePages(pfn, 0),
   });
   const directMap = new DirectMap({ memory, pageTable, layout });
@@ -66,16 +76,8 @@ export function boot(memory: PhysMemory, config: KernelConfig, seed: number): Bo
       global: true,
     });
   }
-  for (let i = 0; i < MODULE_PAGES; i++) {
-    const va = layout.MODULES_VADDR + BigInt(i * 4096);
-    pageTable.map(va, page(allocPage('kernel')), 4096, {
-      writable: false,
-      executable: true,
-      global: true,
-    });
-  }
   const entryArea = cpuEntryArea(config, layout.CPU_ENTRY_AREA ?? EARLY_ENTRY_AREA);
-  const backing = new Map(entryArea.pages.map((va) => [va, allocPage('percpu')]));
+  const backing = new Map(entryArea.pages.map((va) => [va, imagePage()]));
   for (const [va, pfn] of backing) pageTable.map(va, page(pfn), 4096, { global: true });
   const physical = (va: VirtAddr) => page(backing.get(va & ~0xfffn)!) + (va & 0xfffn);
 
@@ -83,7 +85,7 @@ export function boot(memory: PhysMemory, config: KernelConfig, seed: number): Bo
   for (const { vector, handler } of trapGates(config)) {
     const ist = entryArea.istStacks.find((stack) => stack.vector === vector)?.ist ?? 0;
     writeGate(memory, physical(entryArea.idt) + BigInt(16 * vector), {
-      offset: text.define(handler, 0x30).address,
+      offset: text.defineEntry(handler, 0x30).address,
       selector: KERNEL_CS,
       ist: vector === 8 && !config.doubleFaultIst ? 0 : ist,
       type: 'interrupt',
@@ -97,7 +99,7 @@ export function boot(memory: PhysMemory, config: KernelConfig, seed: number): Bo
   );
   writeTss(memory, physical(entryArea.tss), { rsp0: 0n, ist });
 
-  const cpu = new Cpu(memory, { levels });
+  const cpu = new Cpu(memory, { levels, tlb });
   cpu.setCr3(page(pageTable.root));
   cpu.idtr = { base: entryArea.idt, limit: 0xfff };
   cpu.tss = entryArea.tss;
@@ -110,7 +112,18 @@ export function boot(memory: PhysMemory, config: KernelConfig, seed: number): Bo
     onlineCpus: 1,
     cpu,
   });
-  const perCpu = directMap.physToVirt(page(allocPage('percpu')));
+  const perCpuPa = page(imagePage());
+  // Without SMP the image's own data, mapped with it; else a copy, reached through the direct map.
+  const perCpu = config.SMP ? directMap.physToVirt(perCpuPa) : layout._text - TEXT_PHYS + perCpuPa;
+  pageTable.map(layout._text + TEXT_SIZE, TEXT_PHYS + TEXT_SIZE, PMD, { global: true });
+  // Text of other modules, loaded at boot.
+  for (let i = 0; i < MODULE_TEXT_PAGES; i++) {
+    const va = layout.MODULES_VADDR + BigInt((PROBE_TEXT_PAGES + i) * 4096);
+    pageTable.map(va, page(imagePage()), 4096, { writable: false, executable: true, global: true });
+  }
+  // preallocate_vmalloc_pages(), since 5.8; before, vmalloc_fault() copied the entry when it was missed.
+  pageTable.preallocate(layout.VMALLOC_START, layout.VMALLOC_END);
+  allocTable = () => pageAllocator.allocPages(0, { class: 'pagetable' });
   return { cpu, pageAllocator, pageTable, directMap, vmalloc, layout, text, entryArea, perCpu };
 }
 

@@ -32,6 +32,8 @@ export interface KernelConfig extends KernelFeatures {
   readonly VMAP_STACK: boolean;
   readonly SCHED_STACK_END_CHECK: boolean;
   readonly STACKPROTECTOR: boolean;
+  /** Built for more than one CPU; the model has one in either case. */
+  readonly SMP: boolean;
   readonly DEBUG_STACK_USAGE: boolean;
   readonly DEBUG_STACKOVERFLOW: boolean;
   /** Doubles THREAD_SIZE. Its shadow memory is not modelled; see detectors/kasan. */
@@ -64,6 +66,8 @@ export interface KernelOptions {
   /** Default: as a distribution builds it, on for vmap, off in the direct-map eras. */
   readonly stackEndCheck?: boolean;
   readonly stackProtector?: boolean;
+  /** CONFIG_SMP; on unless given, as distributions build it. */
+  readonly smp?: boolean;
   /** CONFIG_DEBUG_STACK_USAGE; off unless given. */
   readonly stackUsage?: boolean;
   /** CONFIG_DEBUG_STACKOVERFLOW; off unless given. x86-64 had it up to 5.1. */
@@ -137,6 +141,7 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
     VMAP_STACK,
     SCHED_STACK_END_CHECK: options.stackEndCheck ?? VMAP_STACK,
     STACKPROTECTOR: options.stackProtector ?? VMAP_STACK,
+    SMP: options.smp ?? true,
     DEBUG_STACK_USAGE: options.stackUsage ?? false,
     DEBUG_STACKOVERFLOW,
     KASAN,

@@ -101,7 +101,7 @@ export function interruptEntry(version: string): string {
  */
 export function defineInterrupts(m: Machine): void {
   const { text } = m;
-  const entry = text.define(interruptEntry(m.config.version), 0x40);
+  const entry = text.defineEntry(interruptEntry(m.config.version), 0x40);
   const doIrq = text.define(
     sinceVersion(m.config.version, '5.8') ? '__common_interrupt' : 'do_IRQ',
     0x100,

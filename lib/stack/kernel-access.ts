@@ -63,6 +63,14 @@ export abstract class KernelAccess {
     this.check(fault);
   }
 
+  /** memcpy: upwards. */
+  copy(to: VirtAddr, from: VirtAddr, bytes: number): void {
+    const data = this.cpu.loadBytes(from, bytes);
+    if (isFault(data)) this.check(data);
+    else this.check(this.cpu.storeBytes(to, data));
+    this.watch?.mark(to, bytes);
+  }
+
   /** Pushes the return address and goes to `target`. */
   call(target: VirtAddr, returnAddress: VirtAddr): void {
     this.push(returnAddress);

@@ -32,6 +32,9 @@ export type FrameRule =
   | { readonly kind: 'end' };
 
 const FUNCTION_ALIGN = 16n;
+const PAGE = 4096n;
+/** .entry.text from the start of the text: asm_exc_page_fault was 0x200af0 above it in the recorded kernels. */
+const ENTRY_TEXT = 0x200000n;
 
 /**
  * The functions of the simulated kernel: their addresses, and what happens at the addresses that the
@@ -43,11 +46,30 @@ export class KernelText<M> {
   private readonly codeAt = new Map<VirtAddr, Code<M>>();
   private readonly rules = new Map<VirtAddr, FrameRule>();
   private nextText: VirtAddr;
+  private nextEntry: VirtAddr;
   private nextModule: VirtAddr;
 
   constructor(textStart: VirtAddr, moduleStart: VirtAddr) {
     this.nextText = textStart;
+    this.nextEntry = textStart + ENTRY_TEXT;
     this.nextModule = moduleStart;
+  }
+
+  /** As {@link define}, for the code behind the gates of the IDT, which lies by itself at the end of the text. */
+  defineEntry(name: string, size: number): KernelFunction {
+    const known = this.byName.get(name);
+    if (known) return known;
+    const address = this.nextEntry;
+    const fn: KernelFunction = { name, address, size };
+    this.nextEntry = (address + BigInt(size) + FUNCTION_ALIGN - 1n) & -FUNCTION_ALIGN;
+    this.sorted.push(fn);
+    this.byName.set(name, fn);
+    return fn;
+  }
+
+  /** The next module's text begins at a page of its own. */
+  endModule(): void {
+    this.nextModule = (this.nextModule + PAGE - 1n) & -PAGE;
   }
 
   /** The function of that name; laid out behind the last one if it is new. */

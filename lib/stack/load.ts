@@ -21,6 +21,8 @@ export class Load {
   private readonly inodes: VirtAddr[] = [];
   private readonly childMain: VirtAddr;
   private nextFile = 0;
+  private savedNextFile = 0;
+  private hasChildren = false;
 
   /** @throws RangeError if memory runs out before the shell has started */
   constructor(
@@ -45,7 +47,16 @@ export class Load {
     const shell = createTask(m, { kind: 'user', comm: 'sh', entry: main.address, argument: 0n });
     if (!shell) throw new RangeError('load: expected memory for the shell, but it ran out');
     this.shell = shell;
+    m.attach(this);
     this.openFiles(FILES);
+  }
+
+  snapshot(): void {
+    this.savedNextFile = this.nextFile;
+  }
+
+  restore(): void {
+    this.nextFile = this.savedNextFile;
   }
 
   /**
@@ -65,7 +76,12 @@ export class Load {
   do(...jobs: ((m: Machine) => void)[]): void {
     const { m, shell } = this;
     if (shell.state === 'dead') return;
+    this.hasChildren = false;
     m.work.push(...jobs);
+    wakeUpProcess(m, shell);
+    m.run();
+    if (!this.hasChildren || m.state !== 'alive') return;
+    // Their exit ends the shell's wait().
     wakeUpProcess(m, shell);
     m.run();
   }
@@ -103,6 +119,7 @@ export class Load {
       child.pages.push(pfn);
     }
     wakeUpProcess(m, child);
+    this.hasChildren = true;
   }
 
   /** mmap() and munmap(): a node of the tree of mappings comes and goes. */

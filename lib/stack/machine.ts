@@ -4,6 +4,7 @@ import type { Fault } from '../x86/fault';
 import { makeFault, VECTOR_UD } from '../x86/fault';
 import { PhysMemory } from '../x86/phys-memory';
 import type { PageTable } from '../x86/page-table';
+import type { TlbConfig } from '../x86/tlb';
 import type { VirtAddr } from '../x86/addr';
 import type { DirectMap } from '../mm/direct-map';
 import type { KernelLayout } from '../mm/layout';
@@ -22,6 +23,7 @@ import { defineProbe } from './probe';
 import { defineScheduler } from './scheduler';
 import type { WriteWatch } from './write-watch';
 import { defineExit } from './exit';
+import { leaveHistory, markRodataRo } from './before-threads';
 import { FAULTED, KernelAccess } from './kernel-access';
 import { cacheOptions } from './objects';
 import { panic } from './panic';
@@ -45,6 +47,23 @@ interface MachineSnapshot {
   readonly switches: number;
   readonly deliveries: number;
   readonly nextPid: number;
+  readonly lazyPgd: number | null;
+}
+
+/** What goes back to the machine's snapshot with it. */
+export interface Attached {
+  snapshot(): void;
+  restore(): void;
+}
+
+/** The hardware under the kernel. */
+export interface MachineOptions {
+  /** 32 to 1024; 64 unless given. */
+  readonly ramMiB?: number;
+  /** Of everything drawn; 1 unless given. */
+  readonly seed?: number;
+  /** Sets and ways of the TLB; as many as Skylake's second level unless given. */
+  readonly tlb?: TlbConfig;
 }
 
 /**
@@ -87,6 +106,10 @@ export class Machine extends KernelAccess {
   nextStack: VirtAddr | null = null;
   readonly idleTask: Task;
   nextPid = 1;
+  /** The probe's text and data have their pages. */
+  probeModuleLoaded = false;
+  /** First table of an exited process that the CPU still uses; freed when it goes on to another. */
+  lazyPgd: number | null = null;
   state: MachineState = 'alive';
   /** No task is runnable. */
   idle = false;
@@ -100,8 +123,9 @@ export class Machine extends KernelAccess {
   readonly irq: Interrupts = new Interrupts();
   readonly detectors: DetectorCosts = new DetectorCosts();
   private saved: MachineSnapshot | null = null;
+  private readonly attached: Attached[] = [];
 
-  constructor(config: KernelConfig, options: { ramMiB?: number; seed?: number } = {}) {
+  constructor(config: KernelConfig, options: MachineOptions = {}) {
     super();
     this.config = config;
     this.random = new Random(options.seed ?? 1);
@@ -110,7 +134,7 @@ export class Machine extends KernelAccess {
       throw new RangeError(`ramMiB: expected a whole number from 32 to 1024, got ${ramMiB}`);
     }
     this.memory = new PhysMemory(ramMiB * 2 ** 20);
-    const parts = boot(this.memory, config, options.seed ?? 1);
+    const parts = boot(this.memory, config, options.seed ?? 1, options.tlb);
     this.cpu = parts.cpu;
     this.pageAllocator = parts.pageAllocator;
     this.pageTable = parts.pageTable;
@@ -126,12 +150,19 @@ export class Machine extends KernelAccess {
         new KmemCache(this.pageAllocator, this.directMap, this.cpu, cache),
       ]),
     );
+    leaveHistory(this);
+    markRodataRo(this);
     defineTraps(this);
     defineInterrupts(this);
     defineScheduler(this);
     defineExit(this);
     defineProbe(this);
     this.idleTask = createIdleTask(this);
+  }
+
+  /** Has a part that lives outside the machine go along with its snapshots. */
+  attach(part: Attached): void {
+    this.attached.push(part);
   }
 
   /** kmem_cache_alloc(); null if there is no memory. A broken free pointer faults here. */
@@ -161,6 +192,7 @@ export class Machine extends KernelAccess {
     for (const cache of this.caches.values()) cache.snapshot();
     this.irq.snapshot();
     this.detectors.snapshot();
+    for (const part of this.attached) part.snapshot();
     this.saved = {
       cpu: this.cpu.snapshot(),
       tasks: this.tasks.map((task) => ({ task, state: task.state })),
@@ -170,6 +202,7 @@ export class Machine extends KernelAccess {
       switches: this.switches,
       deliveries: this.deliveries.length,
       nextPid: this.nextPid,
+      lazyPgd: this.lazyPgd,
     };
   }
 
@@ -187,6 +220,7 @@ export class Machine extends KernelAccess {
     for (const cache of this.caches.values()) cache.restore();
     this.irq.restore();
     this.detectors.restore();
+    for (const part of this.attached) part.restore();
     this.cpu.restore(saved.cpu);
     this.tasks.length = 0;
     this.byTaskStruct.clear();
@@ -201,6 +235,7 @@ export class Machine extends KernelAccess {
     this.switches = saved.switches;
     this.deliveries.length = saved.deliveries;
     this.nextPid = saved.nextPid;
+    this.lazyPgd = saved.lazyPgd;
     this.exited.length = 0;
     this.work.length = 0;
     this.state = 'alive';

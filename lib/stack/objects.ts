@@ -116,6 +116,9 @@ export const OBJECT_TYPES = {
   },
 } as const satisfies Readonly<Record<string, ObjectType>>;
 
+/** Offset of mm->pgd, the linear address of the first table. */
+export const MM_PGD = 72n;
+
 export type ObjectName = keyof typeof OBJECT_TYPES;
 
 /** The caches a machine starts with: those of its objects, and kmalloc()'s. */

@@ -1,3 +1,4 @@
+import { loadProbeModule } from './before-threads';
 import { Load } from './load';
 import type { Machine } from './machine';
 import { startProbe, type Probe } from './probe';
@@ -30,28 +31,12 @@ const UNREAD = 6;
  */
 const OTHER_WORK = 0.25;
 
-/**
- * What ran before: every cache has some objects in use and some free ones in between, so that no two
- * machines start their threads from the same slabs.
- */
-function leaveHistory(m: Machine): void {
-  for (const [name, cache] of m.caches) {
-    const { objectsPerSlab } = cache.layout;
-    const objects = Array.from({ length: m.random.below(2 * objectsPerSlab) }, () =>
-      m.allocObject(name),
-    );
-    for (const object of objects) {
-      if (object !== null && m.random.chance(0.3)) m.freeObject(name, object);
-    }
-  }
-}
-
 /** Fills a freshly booted machine. Which page ends up below which stack follows from the allocators. */
 export function populate(m: Machine): Population {
   const memory = new UserMemory(m);
   const load = new Load(m, memory);
+  loadProbeModule(m);
   for (let i = 0; i < USER_PAGES; i++) addUserPage(m, memory, i % 4 === 3 ? 'file' : 'anon');
-  leaveHistory(m);
   const probes: Probe[] = [];
   const natural: Probe[] = [];
   const threads = THREADS + m.random.below(THREADS);
@@ -60,8 +45,8 @@ export function populate(m: Machine): Population {
     natural.push(startThread(m, probes));
   }
   const placed = new Map<NeighbourKind, Probe[]>();
-  if (!m.config.VMAP_STACK) placeNeighbours(m, memory, probes, placed);
   load.round(2);
+  if (!m.config.VMAP_STACK) placeNeighbours(m, memory, probes, placed);
   return { load, probes, natural, placed };
 }
 

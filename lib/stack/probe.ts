@@ -1,5 +1,7 @@
 import type { VirtAddr } from '../x86/addr';
+import type { GprName } from '../x86/cpu';
 import { PT_REGS_SIZE } from './config';
+import { loadProbeModule } from './before-threads';
 import type { Machine } from './machine';
 import { popCanary, pushCanary, wakeUpProcess } from './scheduler';
 import { createTask, currentTaskStruct, type Task } from './task';
@@ -44,7 +46,7 @@ const KTHREAD_SAVES = ['rbp', 'r14', 'r12', 'rbx'] as const;
 const KFN_SAVES = ['rbp', 'r14', 'r13', 'r12', 'rbx'] as const;
 
 /** Lays out the module's functions and the kernel's kthread(), which calls them. */
-export function defineProbe({ text }: Machine): void {
+export function defineProbe({ text, config }: Machine): void {
   const fork = text.define('ret_from_fork', 0x30);
   const kthread = text.define('kthread', 0x100);
   const kfn = text.define('kfn', 0x170, MODULE);
@@ -67,12 +69,13 @@ export function defineProbe({ text }: Machine): void {
     m.call(kfn.address, afterKfn);
   });
 
-  // kfn: 5 saved registers, the canary, a wait_queue_entry; RBX = R14 = kt, R13 = its wait queue.
+  // kfn: 5 saved registers, the canary (or 8 bytes not used), a wait_queue_entry; RBX = R14 = kt, R13 = its wait queue.
   text.at(kfn, 0, (m) => {
     const { gpr } = m.cpu;
     const kt = gpr.rbx;
     for (const register of KFN_SAVES) m.push(gpr[register]);
-    pushCanary(m);
+    if (m.config.STACKPROTECTOR) pushCanary(m);
+    else m.cpu.rsp -= 8n;
     m.cpu.rsp -= WAIT.SIZE;
     gpr.r14 = kt;
     gpr.r13 = kt + 8n;
@@ -124,7 +127,8 @@ export function defineProbe({ text }: Machine): void {
 
   function leaveLoop(m: Machine): void {
     m.cpu.rsp += WAIT.SIZE;
-    if (!popCanary(m, kfn.name, 0x16b)) return;
+    if (!m.config.STACKPROTECTOR) m.cpu.rsp += 8n;
+    else if (!popCanary(m, kfn.name, 0x16b)) return;
     for (const register of [...KFN_SAVES].reverse()) m.cpu.gpr[register] = m.pop();
     m.ret();
   }
@@ -141,57 +145,61 @@ export function defineProbe({ text }: Machine): void {
     m.call(schedule.address, afterSchedule);
   }
 
-  // recurse(): RBP chain, RBX = rc, R12 = p; p is the alloca, aligned to 16.
-  const saves = (m: Machine) => (m.config.STACKPROTECTOR ? RECURSE_SAVES : RECURSE_SAVES_SMALL);
+  // recurse() and jump(): RBP chain; p is the alloca, aligned to 16.
+  const build = config.STACKPROTECTOR ? O2 : OS;
+  const { saves, p, c } = build.recurse;
   text.at(recurse, 0, (m) => {
     const { gpr } = m.cpu;
     const [rc, depth] = [gpr.rdi, gpr.rsi];
-    enterFrame(m, saves(m));
-    alloca(m, rc);
-    gpr.rbx = rc;
+    enterFrame(m, saves);
+    gpr[p] = alloca(m, rc);
+    gpr[c] = rc;
     if (m.config.STACKPROTECTOR) gpr.r13 = depth;
     m.store64(rc + RC.DEPTH, depth);
-    m.store64(rc + RC.DEEPEST, gpr.r12);
+    m.store64(rc + RC.DEEPEST, gpr[p]);
     m.cpu.rip = touch;
   });
   const touch = text.at(recurse, 0x83, (m) => {
     const { gpr } = m.cpu;
-    const rc = gpr.rbx;
+    const rc = gpr[c];
+    // The -O2 build keeps the depth in a register, the -Os build reads it again.
+    const depth = config.STACKPROTECTOR ? gpr.r13 : m.load64(rc + RC.DEPTH);
     if (m.load64(rc + RC.FILL) !== 0n)
-      m.fill(gpr.r12, memsetLength(m.load64(rc + RC.FRAME)), DENSE_BYTE);
-    else m.store8(gpr.r12, Number(depthOf(m) & 0xffn));
-    if (gpr.r12 <= m.load64(rc + RC.LIMIT)) m.cpu.rip = leaveRecurse;
+      m.fill(gpr[p], memsetLength(m.load64(rc + RC.FRAME)), DENSE_BYTE);
+    else m.store8(gpr[p], Number(depth & 0xffn));
+    if (gpr[p] <= m.load64(rc + RC.LIMIT)) m.cpu.rip = leaveRecurse;
     else {
       gpr.rdi = rc;
-      gpr.rsi = depthOf(m) + 1n;
+      gpr.rsi = depth + 1n;
       m.call(recurse.address, leaveRecurse);
     }
   });
   const leaveRecurse = text.at(recurse, 0x98, (m) => {
-    m.load8(m.cpu.gpr.r12);
-    leaveFrame(m, saves(m), recurse.name, 0xab);
+    m.load8(m.cpu.gpr[p]);
+    leaveFrame(m, saves, recurse.name, 0xab);
   });
 
+  const inJump = build.jump;
   text.at(jump, 0, (m) => {
     const { gpr } = m.cpu;
     const rc = gpr.rdi;
-    enterFrame(m, RECURSE_SAVES_SMALL);
-    alloca(m, rc);
-    gpr.rbx = rc;
-    m.store64(rc + RC.DEEPEST, gpr.r12);
+    enterFrame(m, inJump.saves);
+    gpr[inJump.p] = alloca(m, rc);
+    gpr[inJump.c] = rc;
+    m.store64(rc + RC.DEEPEST, gpr[inJump.p]);
     m.store64(rc + RC.DEPTH, 1n);
     m.cpu.rip = land;
   });
   const land = text.at(jump, 0x93, (m) => {
     const { gpr } = m.cpu;
-    m.store8(gpr.r12, 1);
-    m.store64(gpr.rbx + RC.DEPTH, 2n);
-    gpr.rdi = BigInt(m.load8(gpr.r12));
+    m.store8(gpr[inJump.p], 1);
+    m.store64(gpr[inJump.c] + RC.DEPTH, 2n);
+    gpr.rdi = BigInt(m.load8(gpr[inJump.p]));
     m.call(leaf.address, leaveJump);
   });
   const leaveJump = text.at(jump, 0x6c, (m) => {
-    m.load8(m.cpu.gpr.r12);
-    leaveFrame(m, RECURSE_SAVES_SMALL, jump.name, 0x9b);
+    m.load8(m.cpu.gpr[inJump.p]);
+    leaveFrame(m, inJump.saves, jump.name, 0x9b);
   });
 
   // leaf(): y[0] = x, y[3] = x + 1 in an array of four, below the canary that an array brings.
@@ -214,15 +222,36 @@ export function defineProbe({ text }: Machine): void {
     if (task) wakeUpProcess(m, task);
     m.ret();
   });
+  text.endModule();
 }
 
-/** Bytes of the frames of kthread() and of the main loop without its canary, return addresses included. */
+/** Bytes of the frames of kthread() and of the main loop, return addresses included. */
 const KTHREAD_FRAME = BigInt(8 + 8 * KTHREAD_SAVES.length + 8);
-const KFN_FRAME = BigInt(8 + 8 * KFN_SAVES.length) + WAIT.SIZE;
+const KFN_FRAME = BigInt(8 + 8 * KFN_SAVES.length) + 8n + WAIT.SIZE;
 
-const RECURSE_SAVES = ['r13', 'r12', 'rbx'] as const;
-const RECURSE_SAVES_SMALL = ['r12', 'rbx'] as const;
 type Saved = 'r12' | 'r13' | 'rbx';
+
+/** The registers that a function saves besides RBP, and those in which it keeps its alloca and its argument. */
+interface FrameRegisters {
+  readonly saves: readonly Saved[];
+  readonly p: GprName;
+  readonly c: GprName;
+}
+
+/** The module as the recorded stock kernel's build has it. */
+const O2: Readonly<Record<'recurse' | 'jump', FrameRegisters>> = {
+  recurse: { saves: ['r13', 'r12', 'rbx'], p: 'r12', c: 'rbx' },
+  jump: { saves: ['r12', 'rbx'], p: 'r12', c: 'rbx' },
+};
+
+/**
+ * As the small kernels' build has it, told by the frames' sizes and by where their guard-page hits came: jump()
+ * knows which registers leaf() leaves alone (-fipa-ra) and saves none; which ones it uses is chosen here.
+ */
+const OS: typeof O2 = {
+  recurse: { saves: ['rbx'], p: 'rbx', c: 'r8' },
+  jump: { saves: [], p: 'rcx', c: 'rdx' },
+};
 
 function enterFrame(m: Machine, saves: readonly Saved[]): void {
   m.push(m.cpu.gpr.rbp);
@@ -241,11 +270,6 @@ function leaveFrame(m: Machine, saves: readonly Saved[], fn: string, failOffset:
   m.ret();
 }
 
-/** recurse()'s depth: the -O2 build keeps it in a saved register, the -Os build reads it again. */
-function depthOf(m: Machine): bigint {
-  return m.config.STACKPROTECTOR ? m.cpu.gpr.r13 : m.load64(m.cpu.gpr.rbx + RC.DEPTH);
-}
-
 /** The access of poke and peek, with RSP where struct kt says, if it says so. */
 function withRspOfAccess(m: Machine, access: (address: VirtAddr) => void): void {
   const { cpu } = m;
@@ -259,13 +283,16 @@ function withRspOfAccess(m: Machine, access: (address: VirtAddr) => void): void 
   cpu.rsp = rsp;
 }
 
-/** RSP − the alloca of rc->frame bytes, as the two recorded builds round it: -O2 to 8, -Os to 16. */
-function alloca(m: Machine, rc: VirtAddr): void {
-  const align = m.config.STACKPROTECTOR ? 8n : 16n;
-  const size = (m.load64(rc + RC.FRAME) + 15n) & -align;
+/**
+ * RSP − the alloca of rc->frame bytes: 8 more, for p to be aligned in, and rounded to 8.
+ *
+ * @returns p, the next multiple of 16 from there
+ */
+function alloca(m: Machine, rc: VirtAddr): VirtAddr {
+  const size = (m.load64(rc + RC.FRAME) + 15n) & -8n;
   m.cpu.gpr.rax = size;
   m.cpu.rsp = BigInt.asUintN(64, m.cpu.rsp - size);
-  m.cpu.gpr.r12 = BigInt.asUintN(64, (m.cpu.rsp + 15n) & -16n);
+  return BigInt.asUintN(64, (m.cpu.rsp + 15n) & -16n);
 }
 
 const KTHREAD_SHOULD_STOP = 2;
@@ -303,6 +330,7 @@ function unlink(m: Machine, waitEntry: VirtAddr): void {
 
 /** Starts a probe thread and lets it go to sleep in its main loop. */
 export function startProbe(m: Machine, id: number): Probe | null {
+  loadProbeModule(m);
   const kt = m.allocObject('kmalloc-128');
   if (kt === null) return null;
   const entry = m.text.define('ret_from_fork').address;
@@ -345,18 +373,18 @@ export function allocaForLanding(
   fn: 'jump' | 'recurse' = 'jump',
 ): number {
   const canary = m.config.STACKPROTECTOR ? 8n : 0n;
-  const saved = fn === 'recurse' && m.config.STACKPROTECTOR ? RECURSE_SAVES : RECURSE_SAVES_SMALL;
+  const { saves } = (m.config.STACKPROTECTOR ? O2 : OS)[fn];
   const top = task.stack + BigInt(m.config.THREAD_SIZE);
-  const loop = top - BigInt(PT_REGS_SIZE) - KTHREAD_FRAME - KFN_FRAME - canary;
-  const entered = loop - 16n - BigInt(8 * saved.length) - canary;
+  const loop = top - BigInt(PT_REGS_SIZE) - KTHREAD_FRAME - KFN_FRAME;
+  const entered = loop - 16n - BigInt(8 * saves.length) - canary;
   const frame = entered - landing;
   if (frame < 16n) {
     throw new RangeError(
       `landing: expected an address below 0x${entered.toString(16)}, where the frame begins, got 0x${landing.toString(16)}`,
     );
   }
-  // alloca() adds 15 and rounds down to 8 or 16.
-  return Number(frame) - (m.config.STACKPROTECTOR ? 8 : 0);
+  // alloca() adds 15 and rounds down to 8.
+  return Number(frame) - 8;
 }
 
 /** The slab object that the probe's code may write to. */

@@ -3,6 +3,7 @@ import { endOfStackOffset, STACK_END_MAGIC } from './config';
 import type { Machine } from './machine';
 import { PER_CPU } from './per-cpu';
 import { reapExited } from './exit';
+import { switchMm } from './mm-context';
 import { panic, stackChkFail } from './panic';
 import { currentTask, currentTaskStruct, type Task } from './task';
 import { TASK } from './task-struct';
@@ -37,6 +38,7 @@ export function defineScheduler({ text }: Machine): void {
     const next = m.runQueue.shift() ?? m.idleTask;
     if (next === prev) leaveSchedule(m);
     else {
+      switchMm(m, next.taskStruct);
       m.cpu.gpr.rsi = next.taskStruct;
       m.call(switchTo.address, afterSwitch);
     }

@@ -1,6 +1,7 @@
 import type { VirtAddr } from '../x86/addr';
 import type { Machine } from './machine';
-import { newObject, OBJECT_TYPES, useObject, type ObjectName } from './objects';
+import { pgdAlloc, pgdFree } from './mm-context';
+import { MM_PGD, newObject, OBJECT_TYPES, useObject, type ObjectName } from './objects';
 import { type Task } from './task';
 import { TASK } from './task-struct';
 import { freeThreadStack } from './thread-stack';
@@ -21,24 +22,35 @@ const OWNED: readonly {
 ];
 
 /**
- * copy_process(): gives a new task_struct its objects.
+ * copy_process(): gives a new task_struct its objects, a user process its first page table.
  *
- * @returns false if there was no memory; what had been allocated is freed again
+ * @returns that table's page frame, null for a kernel thread; false if there was no memory: what had been
+ *   allocated is freed again
  */
-export function copyProcess(m: Machine, taskStruct: VirtAddr, kind: 'kthread' | 'user'): boolean {
+export function copyProcess(
+  m: Machine,
+  taskStruct: VirtAddr,
+  kind: 'kthread' | 'user',
+): number | null | false {
   const made: { name: ObjectName; object: VirtAddr }[] = [];
+  let pgd: number | null = null;
+  const giveUp = (): false => {
+    for (const { name, object } of made) m.freeObject(OBJECT_TYPES[name].cache, object);
+    if (pgd !== null) m.pageAllocator.freePages(pgd, 0);
+    return false;
+  };
   for (const { name, at, user } of OWNED) {
     if (user && kind === 'kthread') continue;
     const object = newObject(m, name);
-    if (object === null) {
-      for (const { name: done, object: freed } of made)
-        m.freeObject(OBJECT_TYPES[done].cache, freed);
-      return false;
-    }
+    if (object === null) return giveUp();
     m.store64(taskStruct + at, object);
     made.push({ name, object });
+    if (name !== 'mm_struct') continue;
+    pgd = pgdAlloc(m);
+    if (pgd === null) return giveUp();
+    m.store64(object + MM_PGD, m.directMap.physToVirt(BigInt(pgd) << 12n));
   }
-  return true;
+  return pgd;
 }
 
 /**
@@ -61,6 +73,7 @@ export function releaseTask(m: Machine, task: Task): void {
     if (object !== 0n) m.freeObject(OBJECT_TYPES[name].cache, object);
   }
   for (const pfn of task.pages) m.pageAllocator.freePages(pfn, 0);
+  if (task.pgd !== null) pgdFree(m, task.pgd);
   freeThreadStack(m, task.stack);
   m.freeObject('task_struct', task.taskStruct);
   m.forget(task);

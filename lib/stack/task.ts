@@ -18,6 +18,8 @@ export interface Task {
   readonly kind: TaskKind;
   /** Page frames of its own user memory, freed with it. */
   readonly pages: number[];
+  /** Page frame of its own first table; null for a kernel thread. */
+  readonly pgd: number | null;
   /** 'exited': it ended as it should; 'dead': it was killed. Neither ever runs again. */
   state: 'runnable' | 'sleeping' | 'exited' | 'dead';
 }
@@ -45,13 +47,14 @@ export function createTask(m: Machine, { kind, comm, entry, argument }: NewTask)
     return null;
   }
   const pid = m.nextPid++;
-  const task: Task = { pid, comm, taskStruct, stack, kind, pages: [], state: 'sleeping' };
-  writeTaskStruct(m, task);
-  if (!copyProcess(m, taskStruct, kind)) {
+  writeTaskStruct(m, { taskStruct, stack, pid, comm });
+  const pgd = copyProcess(m, taskStruct, kind);
+  if (pgd === false) {
     freeThreadStack(m, stack);
     m.freeObject('task_struct', taskStruct);
     return null;
   }
+  const task: Task = { pid, comm, taskStruct, stack, kind, pages: [], pgd, state: 'sleeping' };
   if (config.STACKPROTECTOR) {
     const canary = m.random.belowBig(1n << 56n) << 8n;
     m.store64(taskStruct + TASK.STACK_CANARY, canary);
@@ -62,7 +65,10 @@ export function createTask(m: Machine, { kind, comm, entry, argument }: NewTask)
   return task;
 }
 
-function writeTaskStruct(m: Machine, { taskStruct, stack, pid, comm }: Task): void {
+function writeTaskStruct(
+  m: Machine,
+  { taskStruct, stack, pid, comm }: Pick<Task, 'taskStruct' | 'stack' | 'pid' | 'comm'>,
+): void {
   m.fill(taskStruct, taskStructSize(m.config), 0);
   m.store64(taskStruct + TASK.STACK, stack);
   m.store32(taskStruct + TASK.USAGE, 1);
@@ -96,6 +102,7 @@ export function createIdleTask(m: Machine): Task {
     stack,
     kind: 'idle',
     pages: [],
+    pgd: null,
     state: 'runnable',
   };
   m.addTask(task);

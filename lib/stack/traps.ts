@@ -62,7 +62,7 @@ const AFTER_HANDLER = 0x22;
 export function defineTraps({ text, config }: Machine): void {
   for (const { vector, handler, errorCode } of trapGates(config)) {
     if (vector === DEVICE_VECTOR) continue;
-    const entry = text.define(handler, ENTRY_SIZE);
+    const entry = text.defineEntry(handler, ENTRY_SIZE);
     const back = entry.address + BigInt(AFTER_HANDLER);
     text.setFrameRule(back, { kind: 'regs', offset: 0 });
     text.at(entry, 0, (m) => {

@@ -1,7 +1,7 @@
 import { Random } from '../random';
 import type { OverrunReport } from './aftermath';
 import type { KernelConfig } from './config';
-import { Machine } from './machine';
+import { Machine, type MachineOptions } from './machine';
 import { overrunScene, type OverrunOptions } from './overrun';
 import { populate, type Population } from './population';
 import { pick, type NeighbourKind } from './scene';
@@ -21,8 +21,8 @@ export class TrialRunner {
   private readonly population: Population;
 
   /** @param seed of the population; who overruns whom is drawn from the seed of each trial */
-  constructor(config: KernelConfig, seed: number) {
-    this.machine = new Machine(config, { seed });
+  constructor(config: KernelConfig, seed: number, machine: Omit<MachineOptions, 'seed'> = {}) {
+    this.machine = new Machine(config, { ...machine, seed });
     this.population = populate(this.machine);
     this.machine.snapshot();
   }

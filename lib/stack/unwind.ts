@@ -38,8 +38,8 @@ function ruleOf(name: string, canary: number): FrameRule | undefined {
     case 'jump':
       return withFramePointer;
     case 'kfn':
-    case 'kfn.cold': // five registers, canary, a wait_queue_entry
-      return fromRsp(8 + 40 + canary + 40, -16);
+    case 'kfn.cold': // five registers, canary or 8 bytes unused, a wait_queue_entry
+      return fromRsp(8 + 40 + 8 + 40, -16);
     case 'kthread': // four registers, the completion's flags
       return fromRsp(8 + 32 + 8, -16);
     case '__schedule': // six registers, canary

@@ -3,10 +3,10 @@ import { PageTable } from '../x86/page-table';
 import { walk } from '../x86/walk';
 import type { VirtAddr } from '../x86/addr';
 import type { Machine } from './machine';
+import { pgdAlloc } from './mm-context';
 
 const PAGE = 4096;
 const HEAP = 0x10000000n;
-const KERNEL_HALF = 2048;
 const PMD_SIZE = 0x200000n;
 
 /** A page of a user program that its owner looks at now and then. */
@@ -36,10 +36,9 @@ export class UserMemory {
   constructor(private readonly m: Machine) {
     const allocTable = () =>
       this.tablePfns.shift() ?? m.pageAllocator.allocPages(0, { class: 'pagetable' });
-    this.pageTable = new PageTable(m.memory, { levels: m.layout.levels, allocTable });
-    // The kernel half of the top level is every process's own copy.
-    const kernel = m.memory.readBytes(m.cpu.cr3 & ~0xfffn, PAGE).subarray(KERNEL_HALF);
-    m.memory.writeBytes((BigInt(this.pageTable.root) << 12n) + BigInt(KERNEL_HALF), kernel);
+    const root = pgdAlloc(m);
+    if (root === null) throw new RangeError('user memory: expected a page for its first table');
+    this.pageTable = new PageTable(m.memory, { levels: m.layout.levels, allocTable, root });
   }
 
   /** Pages given out so far. */

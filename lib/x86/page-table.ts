@@ -134,6 +134,24 @@ export class PageTable {
     return owedFlush([]);
   }
 
+  /**
+   * Gives every entry of the first table that covers part of `start` to `end` (the last address) a table of
+   * the next level, so that copies of the first table never lack one.
+   *
+   * @throws RangeError if there is no memory for them
+   */
+  preallocate(start: VirtAddr, end: VirtAddr): void {
+    const span = BigInt(entrySpan(this.levels));
+    for (let va = start - (start % span); va <= end; va += span) {
+      const { level, entryPa, raw } = this.descend(va, this.levels);
+      if (level !== this.levels || raw & _PAGE_PRESENT) continue;
+      const pfn = this.newTable();
+      if (pfn === null)
+        throw new RangeError('allocTable: expected a page for each first-level entry');
+      this.memory.write64(entryPa, (BigInt(pfn) << 12n) | KERNPG_TABLE);
+    }
+  }
+
   /** Takes away one page of `size`. The tables stay, as they do in Linux. */
   unmap(va: VirtAddr, size: PageSize): TlbFlush | MapError {
     const place = this.leafAt(va, size);

@@ -26,6 +26,8 @@ export interface TlbConfig {
   large: TlbGeometry;
   /** 1 GiB pages. */
   huge: TlbGeometry;
+  /** Large pages are held in pieces of 4 KiB, and nothing is global. False unless given. */
+  pieces?: boolean;
 }
 
 /** First-level data TLB of Skylake: 64 + 32 + 4 entries. */
@@ -40,6 +42,18 @@ export const TLB_SKYLAKE_L2: TlbConfig = {
   small: { sets: 128, ways: 12 },
   large: { sets: 128, ways: 12 },
   huge: { sets: 4, ways: 4 },
+};
+
+/**
+ * The TLB of QEMU's TCG, as it starts: 256 entries of 4 KiB for each mode, one possible place for a page; it
+ * holds pieces of larger pages, and a write to CR3 drops everything. Left out: its eight places for evicted
+ * entries, and that it grows and shrinks with use (accel/tcg/cputlb.c, CPU_TLB_DYN_DEFAULT_BITS).
+ */
+export const TLB_QEMU_TCG: TlbConfig = {
+  small: { sets: 256, ways: 1 },
+  large: { sets: 1, ways: 1 },
+  huge: { sets: 1, ways: 1 },
+  pieces: true,
 };
 
 /** How often what happened, since the counters were last reset. */
@@ -103,6 +117,7 @@ export class Tlb implements TlbStore {
   readonly memo: Int32Array = new Int32Array(MEMO);
   private readonly counts: Float64Array = new Float64Array(6);
   private clockAtReset = 0;
+  private readonly pieces: boolean;
 
   constructor(config: TlbConfig = TLB_SKYLAKE_L2) {
     const small = wordsOf(config.small);
@@ -113,6 +128,7 @@ export class Tlb implements TlbStore {
     this.small = new TlbArray(config.small, 12, this, 0);
     this.large = new TlbArray(config.large, 21, this, small);
     this.huge = new TlbArray(config.huge, 30, this, small + large);
+    this.pieces = config.pieces ?? false;
   }
 
   /** The first word of the entry that translates this address, or -1. Small pages go first. */
@@ -139,7 +155,8 @@ export class Tlb implements TlbStore {
     paHi: number,
     bits: number,
   ): void {
-    const array = level === 1 ? this.small : level === 2 ? this.large : this.huge;
+    const array = level === 1 || this.pieces ? this.small : level === 2 ? this.large : this.huge;
+    if (this.pieces) bits &= ~TLB_G;
     const e = array.victim(lo, hi);
     if (array.fill(e, lo, hi, pcid, paLo, paHi, bits)) this.counts[EVICTIONS]++;
     this.counts[FILLS]++;
