@@ -14,6 +14,7 @@ export { parseTrace, TraceError, type StackTrace, type TraceEntry } from './stac
 export { PUBLISHED_TRACES, publishedTrace, widenFrame } from './stack/published-traces';
 export { replay, type ReplayOptions, type ReplayReport, type ReplayStep } from './stack/replay';
 export { overrun, type OverrunOptions } from './stack/overrun';
+export { allocThreadStack, freeThreadStack } from './stack/thread-stack';
 export { TrialRunner, type TrialOptions } from './stack/trial';
 export { overrunPicture, type OverrunPicture } from './stack/overrun-picture';
 export type { NamedBytes } from './stack/byte-names';
@@ -225,6 +226,7 @@ export {
   type StackItemKind,
 } from './stack/stack-contents';
 export { partOf, PARTS, traceParts, type Part } from './stack/trace-parts';
+export { capFrames, moveToWorkqueue } from './stack/trace-edit';
 export { startProbe, type Probe } from './stack/probe';
 export type { Task } from './stack/task';
 export { stackMapFigure, type StackColumn } from './figures/stack-map-figure';

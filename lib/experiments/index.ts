@@ -1,8 +1,10 @@
 import { buddyBlocks } from './buddy-blocks';
 import { detectorMatrix } from './detector-matrix';
+import { architectures } from './architectures';
 import { dynamicStacks } from './dynamic-stacks';
 import type { Experiment } from './experiment';
 import { forkCost } from './fork-cost';
+import { frameDiet } from './frame-diet';
 import { freeLists } from './free-lists';
 import { guardDelivery } from './guard-delivery';
 import { guardJump } from './guard-jump';
@@ -14,10 +16,13 @@ import { outcomeByEra } from './outcome-by-era';
 import { stackFrames } from './stack-frames';
 import { stackMemory } from './stack-memory';
 import { stackScatter } from './stack-scatter';
+import { storageLayers } from './storage-layers';
 import { timeToDetection } from './time-to-detection';
+import { tlbReach } from './tlb-reach';
 import { traceDepths } from './trace-depths';
 import { tracePartsExperiment } from './trace-parts';
 import { victimByNeighbour } from './victim-by-neighbour';
+import { vmallocMap } from './vmalloc-map';
 import { whoDies } from './who-dies';
 
 /** Every experiment, in the order of the course. */
@@ -31,15 +36,20 @@ export const experiments: readonly Experiment[] = [
   timeToDetection,
   detectorMatrix,
   stackMemory,
+  storageLayers,
+  frameDiet,
   order2Success,
   freeLists,
+  vmallocMap,
   stackFrames,
   stackScatter,
   forkCost,
+  tlbReach,
   guardDelivery,
   whoDies,
   guardJump,
   jumpByFrame,
+  architectures,
   dynamicStacks,
 ];
 

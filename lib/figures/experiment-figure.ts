@@ -1,6 +1,8 @@
 import type { ExperimentResult } from '../experiments/experiment';
 import { detectorMatrixFigure } from './detector-figure';
 import { detectionFigure } from './detection-figure';
+import { architecturesFigure } from './architectures-figure';
+import { frameDietFigure } from './diet-figure';
 import { dynamicFigure } from './dynamic-figure';
 import type { Figure } from './figure';
 import { forkCostFigure } from './fork-figure';
@@ -12,8 +14,11 @@ import { memoryMapFigure } from './memory-map-figure';
 import { nextDoorFigure } from './neighbour-figures';
 import { outcomeByEraFigure, victimFigure } from './outcome-figures';
 import { stackFramesFigure, stackScatterFigure } from './scatter-figures';
+import { tlbReachFigure } from './tlb-figure';
 import { traceDepthsFigure } from './trace-figure';
+import { storageLayersFigure } from './storage-figure';
 import { tracePartsFigure } from './trace-parts-figure';
+import { vmallocMapFigure } from './vmalloc-map-figure';
 
 const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = {
   'trace-depths': traceDepthsFigure,
@@ -25,15 +30,20 @@ const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = 
   'time-to-detection': detectionFigure,
   'detector-matrix': detectorMatrixFigure,
   'stack-memory': stackMemoryFigure,
+  'storage-layers': storageLayersFigure,
+  'frame-diet': frameDietFigure,
   'order2-success': order2Figure,
   'free-lists': freeListsFigure,
+  'vmalloc-map': vmallocMapFigure,
   'stack-frames': stackFramesFigure,
   'stack-scatter': stackScatterFigure,
   'fork-cost': forkCostFigure,
+  'tlb-reach': tlbReachFigure,
   'guard-delivery': guardDeliveryFigure,
   'who-dies': whoDiesFigure,
   'guard-jump': guardJumpFigure,
   'jump-by-frame': jumpByFrameFigure,
+  architectures: architecturesFigure,
   'dynamic-stacks': dynamicFigure,
 };
 
