@@ -14,7 +14,8 @@ import {
   rowsWhere,
 } from './parts';
 
-const STYLE: Readonly<Record<Part, readonly [color: string, pattern: string]>> = {
+/** Each part of the kernel looks the same in every figure. */
+export const PART_STYLE: Readonly<Record<Part, readonly [color: string, pattern: string]>> = {
   'entry and VFS': [OKABE_ITO.orange, '/'],
   writeback: [OKABE_ITO.skyBlue, ''],
   'file system': [OKABE_ITO.bluishGreen, '\\'],
@@ -38,7 +39,7 @@ export function tracePartsFigure(result: ExperimentResult): Figure {
   const order = distinct(table, 'what').sort((a, b) => depthOf(b) - depthOf(a));
   const parts = PARTS.filter((part) => table.rows.some((row) => row.part === part));
   const data = parts.map((part): PlotlyObject => {
-    const [color, shape] = STYLE[part];
+    const [color, shape] = PART_STYLE[part];
     const rows = rowsWhere(table, (row) => row.part === part);
     return {
       type: 'bar',
