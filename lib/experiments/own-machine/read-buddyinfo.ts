@@ -105,7 +105,7 @@ function explain({ zones, fromReport }: Pick<BuddyinfoReading, 'zones' | 'fromRe
     const parts = STACK_ORDERS.filter((order) => order < counts.length).map((order) => {
       const { available, unusable, fragmentation } = orders[order];
       if (available > 0)
-        return `order ${order} (${PAGE_KB << order} KB): ${available} blocks, ${(100 * unusable).toFixed(1)} % of the free memory no use`;
+        return `order ${order} (${PAGE_KB << order} KB): ${available} blocks, ${(100 * unusable).toFixed(1)}\u00a0% of the free memory is of no use to it`;
       const why =
         freeKb === 0
           ? 'nothing is free'

@@ -56,7 +56,7 @@ export const CLAIMS: readonly Claim[] = [
     says: 'With 176 there is room for all registers. The report comes out, the task is ended, and then the scheduler panics',
     source: 'the model',
     holds: () => {
-      const stackBase = 0xffffc900000c0000n;
+      const stackBase = 0xffffc90000590000n;
       const at = (room: bigint) =>
         overrun({ era: 'vmap', stackBase, peek: 512, rsp: stackBase + room });
       const [tight, marker, fine] = [48n, 176n, 256n].map(at);
