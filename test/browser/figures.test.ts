@@ -195,7 +195,7 @@ describe('figures drawn by plotly.js, 700 pixels wide', function () {
       assert.equal(await main(['experiment', 'trace-depths', '--html', file]), 0);
       complaints.length = 0;
       await page.goto(pathToFileURL(file).href);
-      const plot = page.getByRole('img', { name: /^Dot plot\. Vertical: 15 published/ });
+      const plot = page.getByRole('group', { name: /^Dot plot\. Vertical: 15 published/ });
       await plot.locator('.scatterlayer .trace').nth(5).waitFor({ state: 'attached' });
       await page.getByRole('table').getByText('05 write, XFS twice (Berthels 2010)').waitFor();
       await page.getByText('npx guardpage experiment trace-depths --seed 1').waitFor();

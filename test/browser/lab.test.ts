@@ -17,8 +17,8 @@ describe('a notebook in JupyterLab', function () {
   let page: Page;
   let close = async () => {};
 
-  const lines = () => page.getByRole('img', { name: /^Line chart: bytes left/ });
-  const bars = () => page.getByRole('img', { name: /^Bar chart of stack bytes/ });
+  const lines = () => page.getByRole('group', { name: /^Line chart: bytes left/ });
+  const bars = () => page.getByRole('group', { name: /^Bar chart of stack bytes/ });
   const textOf = (name: string) => readFileSync(join(project.root, ARTIFACTS, name), 'utf8');
   const shoot = (name: string) => page.screenshot({ path: join(ARTIFACTS, name) });
 

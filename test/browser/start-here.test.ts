@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { startServer, type JupyterServer } from '../../lib/jupyter/server';
 import { locate } from '../../lib/setup/project';
+import { seriousFaults } from '../support/accessibility';
 import { chromiumOrSkip, openPage } from '../support/chromium';
 import { errorOutputs, openNotebook, runAllCells } from '../support/lab-page';
 
@@ -40,7 +41,7 @@ describe('00-start-here in JupyterLab', function () {
 
   it('draws the depth of the calls against the limits of three stacks', async () => {
     const figure = page
-      .getByRole('img', { name: /^Step chart\. Horizontal: number of the call, 1 to 51/ })
+      .getByRole('group', { name: /^Step chart\. Horizontal: number of the call, 1 to 51/ })
       .first();
     await figure.scrollIntoViewIfNeeded();
     // The calls, and a line and a mark for each of three stacks.
@@ -51,6 +52,12 @@ describe('00-start-here in JupyterLab', function () {
       .locator('figure', { has: figure })
       .first()
       .screenshot({ path: join(ARTIFACTS, 'depth.png') });
+  });
+
+  it('has outputs without a serious fault of accessibility', async () => {
+    const { looked, faults } = await seriousFaults(page);
+    assert.deepEqual(faults, []);
+    assert.ok(looked >= 10, `${looked} outputs were looked at`);
   });
 });
 

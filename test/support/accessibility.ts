@@ -24,31 +24,65 @@ interface Violation {
 }
 
 /**
- * Looks at the outputs of the notebook that is open, one after the other (JupyterLab draws a cell when it is scrolled
- * to), for faults that keep somebody from reading them. JupyterLab's own parts are left alone.
+ * Scrolls through the notebook that is open (JupyterLab draws only the cells in view) and looks at each output for
+ * faults that keep somebody from reading it. JupyterLab's own parts are left alone.
+ *
+ * @returns how many outputs were looked at, and what is wrong with them
  */
-export async function seriousFaults(page: Page): Promise<readonly Fault[]> {
+export async function seriousFaults(
+  page: Page,
+): Promise<{ readonly looked: number; readonly faults: readonly Fault[] }> {
   await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
-  const cells = page.locator('.jp-Notebook .jp-CodeCell');
+  const scroller = page
+    .locator('.jp-NotebookPanel-notebook .jp-WindowedPanel-outer')
+    .filter({ visible: true });
   const faults: Fault[] = [];
-  const count = await cells.count();
-  for (let i = 0; i < count; i += 1) {
-    const output = cells.nth(i).locator('.jp-OutputArea').first();
-    if ((await output.count()) === 0) continue;
-    await cells.nth(i).scrollIntoViewIfNeeded();
-    await page.waitForTimeout(100);
-    faults.push(...(await output.evaluate(faultsIn, SERIOUS)));
+  let looked = 0;
+  for (let atEnd = false; !atEnd;) {
+    await page.waitForTimeout(150);
+    const found = await page.evaluate(faultsInView, SERIOUS);
+    looked += found.looked;
+    faults.push(...found.faults);
+    atEnd = await scroller.evaluate((outer) => {
+      const before = outer.scrollTop;
+      outer.scrollBy(0, 0.8 * outer.clientHeight);
+      return outer.scrollTop === before;
+    });
   }
-  return faults;
+  return { looked, faults };
 }
 
-/** Runs in the page. */
-async function faultsIn(element: unknown, impacts: readonly string[]): Promise<Fault[]> {
-  const { axe } = globalThis as unknown as { axe: Axe };
-  const { violations } = await axe.run(element as object, { resultTypes: ['violations'] });
-  return violations
-    .filter(({ impact }) => impacts.includes(impact))
-    .flatMap(({ impact, id, help, nodes }) =>
-      nodes.map(({ html }) => ({ impact, rule: id, help, html: html.slice(0, 300) })),
-    );
+/** Runs in the page, where it remembers which cells it has looked at: they may be drawn anew. */
+async function faultsInView(impacts: readonly string[]) {
+  const { axe, document, seen = new Set() } = globalThis as unknown as PageGlobals;
+  (globalThis as unknown as PageGlobals).seen = seen;
+  const place = (output: PageElement) =>
+    output.closest('.jp-Cell')?.dataset.windowedListIndex ?? 'nowhere';
+  const outputs = [
+    ...document.querySelectorAll('.jp-CodeCell .jp-OutputArea:has(.jp-OutputArea-output)'),
+  ].filter((output) => output.checkVisibility() && !seen.has(place(output)));
+  const faults: Fault[] = [];
+  for (const output of outputs) {
+    seen.add(place(output));
+    const { violations } = await axe.run(output, { resultTypes: ['violations'] });
+    for (const { impact, id, help, nodes } of violations) {
+      if (!impacts.includes(impact)) continue;
+      for (const { html } of nodes)
+        faults.push({ impact, rule: id, help, html: html.slice(0, 300) });
+    }
+  }
+  return { looked: outputs.length, faults };
+}
+
+/** As much of the DOM as is used here: the project is compiled without it. */
+interface PageElement {
+  readonly dataset: Readonly<Record<string, string | undefined>>;
+  closest(selector: string): PageElement | null;
+  checkVisibility(): boolean;
+}
+
+interface PageGlobals {
+  readonly axe: Axe;
+  readonly document: { querySelectorAll(selector: string): Iterable<PageElement> };
+  seen?: Set<string>;
 }

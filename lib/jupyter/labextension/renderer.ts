@@ -22,7 +22,8 @@ export class PlotlyRenderer extends Widget implements IRenderMime.IRenderer {
   constructor() {
     super();
     this.addClass('guardpage-plotly');
-    this.plot.setAttribute('role', 'img');
+    // No image: that would hide the buttons of its tool bar.
+    this.plot.setAttribute('role', 'group');
     this.plot.style.width = '100%';
     this.resizes.observe(this.node);
   }
@@ -89,8 +90,16 @@ export class PlotlyRenderer extends Widget implements IRenderMime.IRenderer {
         await addFrames(this.plot, structuredClone(figure.frames) as Partial<Plotly.Frame>[]);
       }
       this.checkTypes(figure);
+      this.hideDrawing();
     } catch (error) {
       if (this.figure === figure) this.refuse(error, figure);
+    }
+  }
+
+  /** The name says what is drawn; read out piece by piece it is noise. */
+  private hideDrawing(): void {
+    for (const drawing of this.plot.querySelectorAll('svg.main-svg')) {
+      drawing.setAttribute('aria-hidden', 'true');
     }
   }
 
