@@ -11,8 +11,17 @@ const PROBE_DATA = 0x40000n;
 /**
  * What ran before: every cache has some objects in use and some free ones in between, so that no two
  * machines start their threads from the same slabs.
+ *
+ * @param bootPages so many single pages were taken, and half of them given back, here and there: the pages of
+ *   the first programs and of the module lie where the boot's were
  */
-export function leaveHistory(m: Machine): void {
+export function leaveHistory(m: Machine, bootPages: number): void {
+  const pages = Array.from({ length: bootPages }, () =>
+    m.pageAllocator.allocPages(0, { class: 'kernel' }),
+  );
+  for (const pfn of m.random.shuffle(pages).slice(0, bootPages / 2)) {
+    if (pfn !== null) m.pageAllocator.freePages(pfn, 0);
+  }
   for (const [name, cache] of m.caches) {
     const { objectsPerSlab } = cache.layout;
     const objects = Array.from({ length: m.random.below(2 * objectsPerSlab) }, () =>

@@ -64,6 +64,8 @@ export interface MachineOptions {
   readonly seed?: number;
   /** Sets and ways of the TLB; as many as Skylake's second level unless given. */
   readonly tlb?: TlbConfig;
+  /** Single pages that the boot took, to give half of them back; none unless given. */
+  readonly bootPages?: number;
 }
 
 /**
@@ -150,7 +152,7 @@ export class Machine extends KernelAccess {
         new KmemCache(this.pageAllocator, this.directMap, this.cpu, cache),
       ]),
     );
-    leaveHistory(this);
+    leaveHistory(this, options.bootPages ?? 0);
     markRodataRo(this);
     defineTraps(this);
     defineInterrupts(this);
