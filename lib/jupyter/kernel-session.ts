@@ -94,7 +94,11 @@ export class KernelSession {
       await sessionManager.ready;
       const name = path.split('/').at(-1) ?? path;
       const kernel = { name: kernelName };
-      const session = await sessionManager.startNew({ path, name, type: 'notebook', kernel });
+      const session = await oneAtATime(`${server.url} ${path}`, async () => {
+        const own = await sessionManager.startNew({ path, name, type: 'notebook', kernel });
+        await own.setPath(`${path} ${own.id}`);
+        return own;
+      });
       started = new KernelSession(session, sessionManager, managers);
       await within(READY_MS, session.kernel?.info ?? Promise.reject(new Error('no kernel')));
       return started;
@@ -202,6 +206,22 @@ export class KernelSession {
   private async restart(): Promise<void> {
     await this.session.kernel?.restart().catch(() => {});
   }
+}
+
+const starting = new Map<string, Promise<unknown>>();
+
+/**
+ * A server hands out the kernel of a path again while there is a session of that path: each session is
+ * renamed before the next of the same path is started, so that each has a kernel of its own.
+ */
+function oneAtATime<T>(key: string, start: () => Promise<T>): Promise<T> {
+  const before = starting.get(key) ?? Promise.resolve();
+  const started = before.then(start);
+  starting.set(
+    key,
+    started.catch(() => {}),
+  );
+  return started;
 }
 
 const INTERRUPTED = ' and was interrupted';

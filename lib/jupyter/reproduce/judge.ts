@@ -43,17 +43,31 @@ export function isCompared(cell: Pick<StoredCell, 'metadata'>): boolean {
 
 /** The cell that ended a run. */
 function failure(run: CellRun, stopped: Finding | undefined): Finding {
-  const { index, status, error } = run;
+  const { index, status } = run;
   if (status === 'stopped' && stopped) return { ...stopped, cell: index };
   const stderr = streamText(run.outputs, 'stderr');
   const kind = kindOf(run, stderr);
-  const message =
-    error?.name === undefined || kind === 'timeout' || kind === 'kernel-died'
-      ? (error?.value ?? status)
-      : `${error.name}: ${firstLine(error.value)}`;
   const details = traceback(run.outputs) ?? lines(stderr);
-  return { kind, cell: index, message, details };
+  return { kind, cell: index, message: messageOf(run, kind, stderr), details };
 }
+
+function messageOf({ error, status }: CellRun, kind: FindingKind, stderr: string): string {
+  if (!error) return status;
+  if (kind === 'aborted')
+    return `the kernel passed over the cell without running it (${error.name})`;
+  if (status !== 'error' || kind === 'kernel-died') return firstLine(error.value);
+  // tslab replies without a name: what was thrown stands in its text on stderr.
+  const said = /^(?:\w*Error\b.*|\d+:\d+ - .*)$/m.exec(stripVTControlCharacters(stderr))?.[0];
+  return error.name === UNNAMED && said !== undefined
+    ? said
+    : `${error.name}: ${firstLine(error.value)}`;
+}
+
+/** What an error reply without a name is called. */
+const UNNAMED = 'error';
+
+/** Our kernel replies by itself if the process that runs the cells has ended. */
+const PROCESS_DIED = 'ProcessDied';
 
 /** How kernels name what the type checker refused: ours by TypeScript's code, tslab as text on stderr. */
 const TYPE_ERROR = { name: /^TS\d+$/, stderr: /^\d+:\d+ - /m };
@@ -63,9 +77,9 @@ function kindOf(run: CellRun, stderr: string): FindingKind {
   if (status === 'timeout') return 'timeout';
   if (status === 'died') return 'kernel-died';
   if (isAborted(run)) return 'aborted';
-  const unnamed = error?.name === 'error';
+  if (error?.name === PROCESS_DIED) return 'kernel-died';
   if (TYPE_ERROR.name.test(error?.name ?? '')) return 'type-error';
-  return unnamed && TYPE_ERROR.stderr.test(stderr) ? 'type-error' : 'error';
+  return error?.name === UNNAMED && TYPE_ERROR.stderr.test(stderr) ? 'type-error' : 'error';
 }
 
 function traceback(outputs: readonly Output[]): string[] | undefined {
@@ -83,6 +97,7 @@ export function streamText(outputs: readonly Output[], name: string): string {
 
 function lines(text: string): string[] {
   const all = stripVTControlCharacters(text).trimEnd().split('\n');
+  if (all.length === 1 && all[0] === '') return [];
   return all.length <= SHOWN ? all : [...all.slice(0, SHOWN), `… and ${all.length - SHOWN} more`];
 }
 

@@ -39,6 +39,7 @@ export function checkOrder({ cells, metadata }: StoredNotebook): Finding[] {
 /** After one cell out of order all those that follow are: the first is told, the others are counted. */
 function firstOf([first, ...others]: readonly Finding[]): Finding[] {
   if (first === undefined) return [];
-  const more = others.length === 0 ? '' : `, and so for ${others.length} cells after it`;
+  const more =
+    others.length === 0 ? '' : `; cells that follow are out of order too: ${others.length}`;
   return [{ ...first, message: `${first.message}${more}` }];
 }

@@ -47,7 +47,7 @@ function findingText(
   lines.push(...details.map((line) => `    ${painted(cut(line), paint)}`));
   const ended = cells.at(-1)?.index === cell && notRun.length > 0;
   if (ended && cell !== undefined)
-    lines.push(paint('dim', `    (${notRun.length} cells after it were not run)`));
+    lines.push(paint('dim', `    (cells after it, not run: ${notRun.length})`));
   return lines.join('\n');
 }
 
