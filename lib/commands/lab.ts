@@ -19,10 +19,18 @@ export const register: Register = (program, exit) => {
     .description('open JupyterLab on the course (what npm start runs)')
     .option('--no-browser', 'only print the address')
     .option('--port <n>', `listen on this port of ${LOOPBACK} (default: the first free one)`)
-    .action(async ({ browser, port }: { browser: boolean; port?: string }) => {
-      exit(await lab(browser, port === undefined ? undefined : readPort(port)));
+    .option('--copies-only', 'only bring your copies of the notebooks up to date')
+    .action(async ({ browser, port, copiesOnly }: LabFlags) => {
+      const asked = port === undefined ? undefined : readPort(port);
+      exit(copiesOnly ? bringCopies(locate()) : await lab(browser, asked));
     });
 };
+
+interface LabFlags {
+  readonly browser: boolean;
+  readonly port?: string;
+  readonly copiesOnly?: boolean;
+}
 
 function readPort(text: string): number {
   const port = Number(text);
@@ -41,13 +49,7 @@ async function lab(browser: boolean, asked: number | undefined): Promise<number>
     return fail(`port ${asked} is taken: free it, leave --port out, or use --port ${free}`);
   }
   process.stdout.on('error', () => {}); // the terminal may be closed before we have stopped
-  try {
-    process.stdout.write(copiesText(updateCopies(project.notebooks, project.learner)));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    return fail(`your copies of the notebooks can't be made in ${project.learner}: ${message}`);
-  }
+  if (bringCopies(project) !== 0) return 1;
   const abort = new AbortController();
   const { signal } = abort;
   const stopping = new Promise<void>((resolve) =>
@@ -95,6 +97,18 @@ function announce(project: Project, { url, token, log }: JupyterServer, browser:
     `\nJupyterLab is running${opened ? ' and opens in your browser' : ''}:\n\n` +
       `    ${address}\n\nIts log: ${log}\nCtrl-C stops it.\n`,
   );
+}
+
+/** Brings the learner's copies up to date; returns the exit code. */
+function bringCopies({ notebooks, learner }: Project): number {
+  try {
+    process.stdout.write(copiesText(updateCopies(notebooks, learner)));
+    return 0;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return fail(`your copies of the notebooks can't be made in ${learner}: ${message}`);
+  }
 }
 
 /** What the learner should know of the copies: nothing if they are as they were. */
