@@ -1,6 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
+import { htmlReport } from '../jupyter/reproduce/report/html';
+import { junitReport } from '../jupyter/reproduce/report/junit';
 import { ProgressLine } from '../jupyter/reproduce/report/progress';
 import { notebookText } from '../jupyter/reproduce/report/text';
 import { reproduce, type ReproduceOptions } from '../jupyter/reproduce/reproduce';
@@ -11,6 +13,7 @@ import { locate, type Project } from '../setup/project';
 import type { Register } from '.';
 import { refusing, wholeNumber } from './options';
 import { UsageError } from './usage-error';
+import { prepareWrite } from './write-file';
 
 interface Flags {
   readonly update?: boolean;
@@ -20,6 +23,8 @@ interface Flags {
   readonly deadline?: number;
   readonly kernel?: string;
   readonly sanitise: readonly Sanitiser[];
+  readonly junit?: string;
+  readonly html?: string;
 }
 
 /** Kernels of two cores each at most: a notebook kernel takes about 200 MB. */
@@ -50,6 +55,8 @@ export const register: Register = (program, exit) => {
       (name: string, before: Sanitiser[]) => [...before, refusing(() => readSanitiser(name))],
       [],
     )
+    .option('--junit <file>', "write the results in JUnit's XML")
+    .option('--html <file>', 'write a page with stored and new outputs side by side')
     .action(async (names: string[], flags: Flags) => {
       exit(await run(names, flags));
     });
@@ -69,6 +76,8 @@ async function run(names: readonly string[], flags: Flags): Promise<number> {
     throw new UsageError("nothing is set up yet: run 'npm start', which sets up and opens the lab");
   }
   const files = names.length > 0 ? names : ownNotebooks(project);
+  const writeJunit = flags.junit === undefined ? null : prepareWrite('junit', flags.junit);
+  const writeHtml = flags.html === undefined ? null : prepareWrite('html', flags.html);
   const abort = new AbortController();
   const stop = () => abort.abort();
   for (const signal of STOPPING) process.on(signal, stop);
@@ -96,6 +105,8 @@ async function run(names: readonly string[], flags: Flags): Promise<number> {
   };
   try {
     const results = await reproduce(options);
+    writeJunit?.(junitReport(results));
+    writeHtml?.(htmlReport(results));
     process.stdout.write(`\n${countsLine(results)}\n`);
     return exitCode(results);
   } catch (error) {
