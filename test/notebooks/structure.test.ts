@@ -53,7 +53,7 @@ describe('the notebooks', () => {
       it('has readable cell ids, each once', () => {
         const ids = cells.map(({ id }) => id);
         assert.equal(new Set(ids).size, ids.length);
-        for (const id of ids) assert.match(id, /^[a-z][a-z0-9_-]{1,63}$/);
+        for (const id of ids) assert.match(id, /^[a-z][a-z0-9-]{1,63}$/);
       });
 
       it('describes every image in words', () => {
@@ -154,7 +154,7 @@ describe('the notebooks', () => {
   it('have a glossary whose terms stand in alphabetical order, each in a cell named like its link', () => {
     assert.ok(glossary);
     const terms = glossary.cells.slice(1);
-    const anchors = terms.map(({ source }) => /^## ([a-z0-9][a-z0-9_ ]*)\n/.exec(source)?.[1].replace(/ /g, '-'));
+    const anchors = terms.map(({ source }) => /^## ([a-z0-9][a-z0-9 ]*)\n/.exec(source)?.[1].replace(/ /g, '-'));
     assert.deepEqual(anchors, terms.map(({ id }) => id));
     assert.deepEqual(anchors, [...anchors].sort());
     for (const { id, type, source } of terms) {
