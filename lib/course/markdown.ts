@@ -56,15 +56,24 @@ function items(lines: readonly string[]): string {
   return texts.map((text) => `<li>${inline(text)}</li>`).join('');
 }
 
+/** To the left: JupyterLab sets numbers in mind, to the right. */
+const CELL = 'style="text-align:left"';
+
 function tableBlock(lines: readonly string[]): string {
-  const rows = lines.map((line) => line.replace(/^\||\|\s*$/g, '').split('|'));
-  const row = (cells: readonly string[], tag: string) =>
-    `<tr>${cells.map((cell) => `<${tag}>${inline(cell.trim())}</${tag.split(' ')[0]}>`).join('')}</tr>`;
-  const [head, , ...body] = rows;
-  return (
-    `<table><thead>${row(head, 'th scope="col"')}</thead>` +
-    `<tbody>${body.map((cells) => row(cells, 'td')).join('')}</tbody></table>`
+  const [head, , ...body] = lines.map((line) => line.replace(/^\||\|\s*$/g, '').split('|'));
+  return tableOf(
+    head.map(inline),
+    body.map((cells) => cells.map(inline)),
   );
+}
+
+/** A table of texts; each is HTML already. */
+export function tableOf(head: readonly string[], body: readonly (readonly string[])[]): string {
+  const headRow = head.map((cell) => `<th scope="col" ${CELL}>${cell.trim()}</th>`).join('');
+  const rows = body.map(
+    (cells) => `<tr>${cells.map((cell) => `<td ${CELL}>${cell.trim()}</td>`).join('')}</tr>`,
+  );
+  return `<table><thead><tr>${headRow}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
 
 /** Long lines are wrapped: a block that scrolls sideways can't be reached by keyboard. */

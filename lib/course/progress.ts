@@ -1,5 +1,6 @@
-import { escapeHtml, MIME_BUNDLE, tableHtml, type MimeBundle, type Table } from '../figures/figure';
+import { escapeHtml, MIME_BUNDLE, type MimeBundle, type Table } from '../figures/figure';
 import type { DefinedExercise } from './exercise';
+import { tableOf } from './markdown';
 
 /** `open`: never answered; `tried`: answered, never rightly; `solved`: answered rightly once. */
 export type ExerciseState = 'open' | 'tried' | 'solved';
@@ -89,9 +90,11 @@ export class ProgressTable {
   }
 
   [MIME_BUNDLE](): MimeBundle {
+    const { columns, rows } = this.table;
+    const cells = rows.map((row) => row.map((cell) => escapeHtml(String(cell))));
     const notice = this.notice && `<p>${escapeHtml(this.notice)}</p>`;
     return {
-      'text/html': `<p><strong>${this.headline}</strong></p>${tableHtml(this.table)}${notice}`,
+      'text/html': `<p><strong>${this.headline}</strong></p>${tableOf(columns, cells)}${notice}`,
       'text/plain': this.toString(),
     };
   }

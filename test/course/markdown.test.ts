@@ -18,8 +18,8 @@ describe('the Markdown of exercises', () => {
     [
       'tables',
       '| a | b |\n|---|---|\n| 1 | `2` |',
-      '<table><thead><tr><th scope="col">a</th><th scope="col">b</th></tr></thead>' +
-        '<tbody><tr><td>1</td><td><code>2</code></td></tr></tbody></table>',
+      '<table><thead><tr><th scope="col" style="text-align:left">a</th><th scope="col" style="text-align:left">b</th></tr></thead>' +
+        '<tbody><tr><td style="text-align:left">1</td><td style="text-align:left"><code>2</code></td></tr></tbody></table>',
     ],
     [
       'code blocks',
