@@ -13,7 +13,11 @@ interface UsedStack {
   readonly depth: number;
 }
 
-type Entries = (stacks: readonly UsedStack[], pageSize: bigint) => number;
+// Written out: a notebook's declaration of the exercise can't name an interface of this file.
+type Entries = (
+  stacks: readonly { readonly base: bigint; readonly depth: number }[],
+  pageSize: bigint,
+) => number;
 
 export interface Answers10 {
   '10-wrong-address': bigint;
