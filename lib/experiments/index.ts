@@ -12,11 +12,13 @@ import { jumpByFrame } from './jump-by-frame';
 import { nearNames } from './names';
 import { nextDoor } from './next-door';
 import { order2Success } from './order2-success';
+import { otherStacks } from './other-stacks';
 import { outcomeByEra } from './outcome-by-era';
 import { stackFrames } from './stack-frames';
 import { stackMemory } from './stack-memory';
 import { stackScatter } from './stack-scatter';
 import { storageLayers } from './storage-layers';
+import { strayWord } from './stray-word';
 import { timeToDetection } from './time-to-detection';
 import { tlbReach } from './tlb-reach';
 import { traceDepths } from './trace-depths';
@@ -49,6 +51,8 @@ export const experiments: readonly Experiment[] = [
   whoDies,
   guardJump,
   jumpByFrame,
+  strayWord,
+  otherStacks,
   architectures,
   dynamicStacks,
 ];

@@ -9,6 +9,7 @@ import { forkCostFigure } from './fork-figure';
 import { freeListsFigure } from './free-lists-figure';
 import { guardDeliveryFigure, whoDiesFigure } from './guard-figures';
 import { guardJumpFigure, jumpByFrameFigure } from './jump-figures';
+import { otherStacksFigure, strayWordFigure } from './inside-figures';
 import { order2Figure, stackMemoryFigure } from './memory-figures';
 import { memoryMapFigure } from './memory-map-figure';
 import { nextDoorFigure } from './neighbour-figures';
@@ -43,6 +44,8 @@ const FIGURES: Readonly<Record<string, (result: ExperimentResult) => Figure>> = 
   'who-dies': whoDiesFigure,
   'guard-jump': guardJumpFigure,
   'jump-by-frame': jumpByFrameFigure,
+  'stray-word': strayWordFigure,
+  'other-stacks': otherStacksFigure,
   architectures: architecturesFigure,
   'dynamic-stacks': dynamicFigure,
 };

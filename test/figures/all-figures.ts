@@ -48,6 +48,8 @@ export const SMALL: Readonly<Record<string, ParameterValues>> = {
   'who-dies': {},
   'guard-jump': { step: 4096 },
   'jump-by-frame': { entries: 4 },
+  'stray-word': {},
+  'other-stacks': {},
   architectures: {},
   'dynamic-stacks': { threads: 50 },
 };
