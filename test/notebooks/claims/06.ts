@@ -168,7 +168,7 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'The stack was doubled in 3.15 (notebook 07)',
+    says: "The stack was doubled in 3.15",
     source: 'fact sheet, kernel stacks 3',
     holds: () => commitIn('6538b8ea886e', '3.15'),
   },
