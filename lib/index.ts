@@ -139,6 +139,18 @@ export type { SlabLayout } from './mm/slab-order';
 
 // Experiments and figures (lib/experiments, lib/figures)
 export { agreement, type Agreement, type AgreementOptions } from './experiments/agreement';
+export {
+  RECORDED_RUNAWAYS,
+  type RecordedRunaway,
+  type RunawayEnding,
+} from './experiments/recorded-runaways';
+export {
+  runawayAgreement,
+  type RunawayAgreement,
+  type RunawayOptions,
+  type RunawayRow,
+  type RunawayShares,
+} from './experiments/runaway-agreement';
 export { experiment, experiments } from './experiments';
 export { ExperimentResult } from './experiments/experiment';
 export type { Experiment } from './experiments/experiment';

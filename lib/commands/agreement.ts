@@ -1,10 +1,13 @@
 import { agreement, type Agreement, type AgreementRow } from '../experiments/agreement';
+import { parseRecordedRunaways, RUNAWAY_ENDINGS } from '../experiments/recorded-runaways';
 import { ENDINGS, parseRecordedRuns, RECORDED_RUNS } from '../experiments/recorded-runs';
+import type { RunawayAgreement } from '../experiments/runaway-agreement';
 import type { Register } from '.';
 import { readText, refusing, wholeNumber } from './options';
 
 interface Flags {
   readonly recordings?: string;
+  readonly runaways?: string;
   readonly seeds: number;
   readonly seed: number;
   readonly json?: boolean;
@@ -20,6 +23,10 @@ export const register: Register = (program) => {
       'other recorded runs, in the format of test/fixtures/overruns.ndjson (- for standard input)',
     )
     .option(
+      '--runaways <file>',
+      'other recorded endless recursions, in the format of test/fixtures/runaway.ndjson (- for standard input)',
+    )
+    .option(
       '--seeds <n>',
       'trials for each kernel, kind of overrun and page below',
       wholeNumber('seeds', 1),
@@ -27,19 +34,26 @@ export const register: Register = (program) => {
     )
     .option('--seed <n>', 'first seed', wholeNumber('seed', 0), 1)
     .option('--json', 'one line of JSON')
-    .action(({ recordings, seeds, seed, json }: Flags) => {
+    .action(({ recordings, runaways, seeds, seed, json }: Flags) => {
       const result = refusing(() => {
         const runs =
           recordings === undefined
             ? RECORDED_RUNS
             : parseRecordedRuns(readText('recordings', recordings));
-        return agreement(runs, { seeds, seed });
+        return agreement(runs, {
+          seeds,
+          seed,
+          runaways:
+            runaways === undefined
+              ? undefined
+              : parseRecordedRunaways(readText('runaways', runaways)),
+        });
       });
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(result));
     });
 };
 
-function table({ rows, runs, trials, logLoss, baselineLogLoss }: Agreement): string {
+function table({ rows, runs, trials, logLoss, baselineLogLoss, runaway }: Agreement): string {
   const lines = rows.flatMap((row) => [rowText(row), ...row.apart.map((text) => `       ${text}`)]);
   return [
     'Shares of immediate / delayed / silent endings; real ones with their 95 % intervals (Wilson).',
@@ -49,12 +63,36 @@ function table({ rows, runs, trials, logLoss, baselineLogLoss }: Agreement): str
     '',
     `${runs} recorded runs, ${trials} trials.`,
     `Mean log-loss of predicting each real run: ${logLoss.toFixed(3)}; of always answering the recorded shares: ${baselineLogLoss.toFixed(3)}.`,
+    ...(runaway.runs > 0 ? runawayLines(runaway) : []),
     '',
   ].join('\n');
 }
 
+const percent = (share: number) => (100 * share).toFixed(0).padStart(3);
+
+function runawayLines({ rows, runs, trials, logLoss, baselineLogLoss, limits }: RunawayAgreement) {
+  const lines = rows.map(({ kernel, runs: n, real, interval, simulated, agrees }) => {
+    const measured = RUNAWAY_ENDINGS.map(
+      (ending) =>
+        `${percent(real[ending])} [${percent(interval[ending].low)},${percent(interval[ending].high)}]`,
+    ).join('  ');
+    const model = RUNAWAY_ENDINGS.map((ending) => percent(simulated[ending])).join(' / ');
+    return `${kernel.padEnd(7)}${String(n).padStart(5)}  ${measured.padEnd(58)}${model.padEnd(25)}${agrees ? 'yes' : 'no'}`;
+  });
+  return [
+    '',
+    'Endless recursion: panic / reset (triple fault) / hang / only the task dies.',
+    '',
+    `${'kernel'.padEnd(7)}${'runs'.padStart(5)}  ${'real'.padEnd(58)}${'simulated'.padEnd(25)}agrees`,
+    ...lines,
+    '',
+    `${runs} recorded runs, ${trials} trials.`,
+    `Mean log-loss: ${logLoss.toFixed(3)}; of always answering the recorded shares: ${baselineLogLoss.toFixed(3)}.`,
+    limits,
+  ];
+}
+
 function rowText({ kernel, mode, runs, real, interval, simulated, agrees }: AgreementRow): string {
-  const percent = (share: number) => (100 * share).toFixed(0).padStart(3);
   const measured = ENDINGS.map(
     (ending) =>
       `${percent(real[ending])} [${percent(interval[ending].low)},${percent(interval[ending].high)}]`,

@@ -1,5 +1,6 @@
 import { TrialRunner } from '../stack/trial';
 import { wilson, type Interval } from './proportion';
+import { RECORDED_RUNAWAYS, type RecordedRunaway } from './recorded-runaways';
 import {
   ENDINGS,
   recordedConfig,
@@ -8,6 +9,7 @@ import {
   type RecordedKernel,
   type RecordedRun,
 } from './recorded-runs';
+import { runawayAgreement, type RunawayAgreement } from './runaway-agreement';
 
 export type Shares = Readonly<Record<Ending, number>>;
 
@@ -35,6 +37,8 @@ export interface Agreement {
   readonly logLoss: number;
   /** The same for always answering the shares of all recorded runs. */
   readonly baselineLogLoss: number;
+  /** Endless recursions, which end the machine: how. */
+  readonly runaway: RunawayAgreement;
 }
 
 export interface AgreementOptions {
@@ -43,13 +47,19 @@ export interface AgreementOptions {
   /** Machines that the trials are spread over, each with threads, slabs and programs of its own. */
   readonly populations?: number;
   readonly seed?: number;
+  /** Endless recursions to set beside simulated ones: those that were recorded unless given. */
+  readonly runaways?: readonly RecordedRunaway[];
+  /** Trials for each kernel and kind of frame of these; as many as `seeds`, at most 24, unless given. */
+  readonly runawaySeeds?: number;
 }
 
 const POPULATIONS = 10;
+const RUNAWAY_SEEDS = 24;
 
 /**
  * Simulates recorded overruns with the same kernel, kind of overrun, frame geometry and class of the page
- * below, and sets the endings side by side. Nothing of the recorded endings enters the simulation.
+ * below, and sets the endings side by side; endless recursions likewise. Nothing of the recorded endings enters
+ * the simulation.
  *
  * @throws RangeError without runs, or for fewer than one seed
  */
@@ -96,6 +106,10 @@ export function agreement(runs: readonly RecordedRun[], options: AgreementOption
     trials: groups.size * seeds,
     logLoss: loss((run) => simulated.get(keyOf(run))!),
     baselineLogLoss: loss(() => overall),
+    runaway: runawayAgreement(options.runaways ?? RECORDED_RUNAWAYS, {
+      seeds: options.runawaySeeds ?? Math.min(seeds, RUNAWAY_SEEDS),
+      seed,
+    }),
   };
 }
 

@@ -111,7 +111,8 @@ function readRun(line: string, number: number): RecordedRun | null {
   return { kernel: known, mode, below: neighbour, ending };
 }
 
-function parseLine(line: string, number: number): Record<string, unknown> {
+/** One line of a recording: a JSON object, or a RangeError that names the line. */
+export function parseLine(line: string, number: number): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(line);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {

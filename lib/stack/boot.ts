@@ -23,6 +23,8 @@ export const TEXT_SIZE = 0x400000n;
 const PMD = 0x200000;
 /** Behind the text in the image: data, and the tables and per-CPU pages of the boot. */
 const IMAGE_DATA_PFN = Number((TEXT_PHYS + TEXT_SIZE) >> 12n);
+/** Where the table of symbols lies in the image's data: in a page that nothing else uses. */
+const KALLSYMS = 0x100000n;
 /** Enough for every function of the published traces. */
 const MODULE_TEXT_PAGES = 62;
 /** Where the CPU entry area lies in kernels whose layout has none yet (before 4.15). */
@@ -31,6 +33,8 @@ const KERNEL_CS = 0x10;
 const RFLAGS_IF = 0x200n;
 
 export interface BootParts {
+  /** The kernel's table of symbols, in the image's data. */
+  readonly kallsyms: VirtAddr;
   readonly cpu: Cpu;
   readonly pageAllocator: PageAllocator;
   readonly pageTable: PageTable;
@@ -124,7 +128,19 @@ export function boot(
   // preallocate_vmalloc_pages(), since 5.8; before, vmalloc_fault() copied the entry when it was missed.
   pageTable.preallocate(layout.VMALLOC_START, layout.VMALLOC_END);
   allocTable = () => pageAllocator.allocPages(0, { class: 'pagetable' });
-  return { cpu, pageAllocator, pageTable, directMap, vmalloc, layout, text, entryArea, perCpu };
+  const kallsyms = layout._text + TEXT_SIZE + KALLSYMS;
+  return {
+    kallsyms,
+    cpu,
+    pageAllocator,
+    pageTable,
+    directMap,
+    vmalloc,
+    layout,
+    text,
+    entryArea,
+    perCpu,
+  };
 }
 
 const page = (pfn: number) => BigInt(pfn) << 12n;

@@ -89,6 +89,8 @@ export class Machine extends KernelAccess {
   readonly entryArea: CpuEntryArea;
   /** Linear address of the CPU's per-CPU area, what GS points to. */
   readonly perCpu: VirtAddr;
+  /** Linear address of kallsyms' tables. */
+  readonly kallsyms: VirtAddr;
   readonly tasks: Task[] = [];
   private readonly byTaskStruct = new Map<VirtAddr, Task>();
   readonly runQueue: Task[] = [];
@@ -146,6 +148,7 @@ export class Machine extends KernelAccess {
     this.text = parts.text;
     this.entryArea = parts.entryArea;
     this.perCpu = parts.perCpu;
+    this.kallsyms = parts.kallsyms;
     this.caches = new Map(
       cacheOptions(config).map((cache) => [
         cache.name,

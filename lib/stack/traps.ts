@@ -215,6 +215,8 @@ interface DeathOptions {
 
 /** die() and oops_end(): the report, then a panic in interrupt context, else the end of the task. */
 function die(m: Machine, what: string, regs: Regs, code: number, options: DeathOptions = {}): void {
+  // %pS: the tables of symbols are looked up, which takes their pages. What they hold is KernelText's.
+  m.load64(m.kallsyms);
   const lines = oopsLines(m, what, regs, code, options.address ?? null);
   m.oopses++;
   m.printk(...lines);

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { agreement } from '../../lib/experiments/agreement';
 import { wilson } from '../../lib/experiments/proportion';
+import { parseRecordedRunaways, RECORDED_RUNAWAYS } from '../../lib/experiments/recorded-runaways';
 import { parseRecordedRuns, RECORDED_RUNS } from '../../lib/experiments/recorded-runs';
+import { runawayAgreement } from '../../lib/experiments/runaway-agreement';
 
 const FIXTURE = join(__dirname, '..', 'fixtures', 'overruns.ndjson');
 
@@ -43,6 +45,7 @@ describe('agreement', function () {
     const { rows, runs, logLoss, baselineLogLoss } = agreement(RECORDED_RUNS, {
       seeds: 20,
       populations: 5,
+      runaways: [],
     });
     assert.equal(runs, 152);
     assert.ok(Math.abs(baselineLogLoss - 0.864) < 0.001, `${baselineLogLoss}`);
@@ -56,7 +59,7 @@ describe('agreement', function () {
 
   it('gives the same numbers for the same seed', () => {
     const some = RECORDED_RUNS.slice(0, 6);
-    const options = { seeds: 4, populations: 2 };
+    const options = { seeds: 4, populations: 2, runawaySeeds: 1 };
     assert.deepEqual(agreement(some, options), agreement(some, options));
   });
 
@@ -66,6 +69,35 @@ describe('agreement', function () {
       () => agreement(RECORDED_RUNS, { seeds: 0 }),
       /seeds: expected a whole number from 1/,
     );
+  });
+});
+
+describe('runawayAgreement', function () {
+  this.timeout(60_000);
+
+  it('reads the 32 recorded endless recursions, those that the library carries', () => {
+    const text = readFileSync(join(__dirname, '..', 'fixtures', 'runaway.ndjson'), 'utf8');
+    assert.deepEqual(parseRecordedRunaways(text), RECORDED_RUNAWAYS);
+    const count = (ending: string) =>
+      RECORDED_RUNAWAYS.filter((run) => run.ending === ending).length;
+    assert.deepEqual(['panic', 'reset', 'hang', 'alive'].map(count), [23, 1, 8, 0]);
+    assert.throws(() => parseRecordedRunaways('{}'), /line 1: expected the keys kernel, fill and/);
+  });
+
+  it('ends most in a panic, some in a hang, few in a reset, as recorded', () => {
+    const { rows, logLoss, runs, trials } = runawayAgreement(RECORDED_RUNAWAYS, {
+      seeds: 8,
+      populations: 8,
+    });
+    assert.deepEqual({ runs, trials }, { runs: 32, trials: 64 });
+    for (const { kernel, runs: n, simulated } of rows) {
+      assert.equal(n, 8, kernel);
+      assert.ok(simulated.panic > simulated.hang + simulated.reset, kernel);
+      const sum = simulated.panic + simulated.hang + simulated.reset + simulated.alive;
+      assert.ok(Math.abs(sum - 1) < 1e-9, kernel);
+    }
+    // Four endings told by chance: ln 4.
+    assert.ok(logLoss < Math.log(4), `${logLoss}`);
   });
 });
 
