@@ -101,8 +101,7 @@ function drawn<Id extends string, V, A>(
   learnerSeed: number,
 ): DrawnExercise<A> {
   const values = spec.draw(new Random(seedFor(spec.id, learnerSeed)));
-  let right: { readonly answer: A } | undefined;
-  const answer = () => (right ??= { answer: spec.answer(values) }).answer;
+  const answer = once(() => spec.answer(values));
   const firstWrongCase = (given: A, other: A) => differingCase(spec, values, given, other);
   const same = (given: A, other: A) =>
     spec.cases ? firstWrongCase(given, other) === undefined : sameAnswer(given, other);
@@ -118,23 +117,32 @@ function drawn<Id extends string, V, A>(
     get remark() {
       return spec.remark?.(values) ?? '';
     },
-    misconceptions: spec.misconceptions.map(({ name, example, recognises, says }) => ({
-      name,
-      get says() {
-        return says(values);
-      },
-      example: () => example(values),
-      recognises: (given) => {
-        if (recognises) return recognises(given, values);
-        const believed = example(values);
-        return believed !== undefined && same(given, believed);
-      },
-    })),
+    misconceptions: spec.misconceptions.map((spoken) => {
+      const example = once(() => spoken.example(values));
+      return {
+        name: spoken.name,
+        get says() {
+          return spoken.says(values);
+        },
+        example,
+        recognises: (given) => {
+          if (spoken.recognises) return spoken.recognises(given, values);
+          const believed = example();
+          return believed !== undefined && same(given, believed);
+        },
+      };
+    }),
     answer,
     accepts: (given) => spec.accept?.(given, values) ?? same(given, answer()),
     firstWrongCase: (given) =>
       spec.cases && !spec.accept ? firstWrongCase(given, answer()) : undefined,
   };
+}
+
+/** Computes when asked first: that may run a machine. */
+function once<T>(compute: () => T): () => T {
+  let computed: { readonly value: T } | undefined;
+  return () => (computed ??= { value: compute() }).value;
 }
 
 function differingCase<Id extends string, V, A>(
