@@ -12,7 +12,7 @@ import {
 } from './parts';
 
 const FREE = 'free';
-const FREE_OPACITY = 0.3;
+const FREE_OPACITY = 0.5;
 
 /** Name in the legend, colour, hatching. */
 const STYLES: Readonly<Record<string, readonly [string, string, string]>> = {
@@ -33,13 +33,17 @@ export function memoryMapFigure(result: ExperimentResult): Figure {
       type: 'bar',
       orientation: 'h',
       name,
+      opacity: used === FREE ? FREE_OPACITY : 1,
       marker: {
         color,
-        opacity: used === FREE ? FREE_OPACITY : 1,
         pattern: { shape, fillmode: 'overlay', size: 8, solidity: 0.12 },
-        line: { color: OKABE_ITO.grey, width: 1.5 },
+        line: { color: used === FREE ? OKABE_ITO.blue : OKABE_ITO.grey, width: 2 },
       },
       width: 0.8,
+      text: rows.map(({ row }) => (used === 'stack' ? String(row.whose) : '')),
+      textposition: 'inside',
+      insidetextanchor: 'middle',
+      textangle: 0,
       base: rows.map(({ row }) => row.pfn),
       x: rows.map(({ row }) => row.pages),
       y: rows.map(({ row }) => row.moment),
@@ -69,19 +73,8 @@ export function memoryMapFigure(result: ExperimentResult): Figure {
         showgrid: false,
       }),
       yaxis: categoryAxis(moments),
-      annotations: stackLabels(result),
       legend: legendBelow(-0.14),
       margin: margins({ b: 90 }),
     },
   });
-}
-
-/** Whose stack it is, written into its box. */
-function stackLabels({ table }: ExperimentResult): PlotlyObject[] {
-  return rowsWhere(table, (row) => row.class === 'stack').map(({ row }) => ({
-    x: Number(row.pfn) + Number(row.pages) / 2,
-    y: row.moment,
-    text: String(row.whose),
-    showarrow: false,
-  }));
 }

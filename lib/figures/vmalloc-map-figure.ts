@@ -33,9 +33,9 @@ export function vmallocMapFigure(result: ExperimentResult): Figure {
       orientation: 'h',
       name: what,
       width: 0.55,
+      opacity: what === 'hole' ? HOLE_OPACITY : 1,
       marker: {
         color,
-        opacity: what === 'hole' ? HOLE_OPACITY : 1,
         pattern: { shape, fillmode: 'overlay', size: 8, solidity: 0.12 },
         line: { color: OKABE_ITO.grey, width: 1 },
       },
