@@ -16,6 +16,9 @@ import {
 
 const USABLE_8K = kernelConfig('8k').usable;
 
+/** Where the slider stands at first, and what a still picture shows. */
+const SHOWN_FIRST = '512';
+
 /** Depths of the published traces with every frame trimmed to a size that a slider chooses. */
 export function frameDietFigure(result: ExperimentResult): Figure {
   const { table } = result;
@@ -24,6 +27,7 @@ export function frameDietFigure(result: ExperimentResult): Figure {
   const order = [...rowsOf(caps[0])]
     .sort((a, b) => Number(b.row.depth) - Number(a.row.depth))
     .map(({ row }) => String(row.what));
+  const first = Math.max(0, caps.indexOf(SHOWN_FIRST));
   const { color, dash } = ERA_STYLE['8k'];
   const limit: PlotlyObject = {
     type: 'scatter',
@@ -38,13 +42,21 @@ export function frameDietFigure(result: ExperimentResult): Figure {
     meta: { reference: true },
     hovertemplate: `${USABLE_8K} usable bytes of 8 KB<extra></extra>`,
   };
+  const posted: PlotlyObject = {
+    type: 'scatter',
+    mode: 'markers',
+    name: 'as posted',
+    marker: { color: OKABE_ITO.grey, symbol: 'diamond-open', size: 12, line: { width: 2 } },
+    hovertemplate: '%{x} bytes deep as posted<extra>%{y}</extra>',
+    ...points(rowsOf(caps[0]), 'depth', 'what'),
+  };
   const marks = caps.map((cap, i): PlotlyObject => {
     const rows = rowsOf(cap);
     return {
       type: 'scatter',
       mode: 'markers',
       name: headline(result, cap),
-      visible: i === 0,
+      visible: i === first,
       marker: { color: OKABE_ITO.blue, symbol: 'circle', size: 11 },
       text: rows.map(
         ({ row }) => `${row.trimmed} of ${row.calls} frames trimmed, ${row.left8k} left`,
@@ -56,20 +68,20 @@ export function frameDietFigure(result: ExperimentResult): Figure {
   const depths = (cap: string) => rowsOf(cap).map(({ row }) => Number(row.depth));
   const last = caps[caps.length - 1];
   return resultFigure(result, {
-    caption: `Move the slider to a largest frame: the marks show how deep the same calls would then be. A cap at 512 bytes takes ${Math.max(...depths(caps[0])) - Math.max(...depths('512'))} bytes off the deepest trace: their depth is made of many frames of middling size. The dashed line is what an 8 KB stack holds.`,
+    caption: `Move the slider to a largest frame: the dots show how deep the same calls would then be, the diamonds how deep they were. A cap at 512 bytes takes ${Math.max(...depths(caps[0])) - Math.max(...depths('512'))} bytes off the deepest trace: their depth is made of many frames of middling size. The dashed line is what an 8 KB stack holds.`,
     alt:
       `Dot plot with a slider. Vertical: ${order.length} published traces, deepest on top. Horizontal: depth in bytes. The slider sets the largest frame, from as posted to ${last} bytes. ` +
       `${caps.map((cap) => `${headline(result, cap)}, deepest ${Math.max(...depths(cap))}`).join('; ')}.`,
-    data: [limit, ...marks],
+    data: [limit, posted, ...marks],
     layout: {
       height: 560,
       showlegend: false,
       xaxis: axis('depth (bytes)', { range: [0, 9000] }),
       yaxis: categoryAxis(order),
-      annotations: [panelTitle(headline(result, caps[0]), 0, 1.01)],
+      annotations: [panelTitle(headline(result, caps[first]), 0, 1.01)],
       sliders: [
         {
-          active: 0,
+          active: first,
           x: 0.03,
           len: 0.9,
           pad: { t: 70, b: 0 },
@@ -78,7 +90,7 @@ export function frameDietFigure(result: ExperimentResult): Figure {
             label: cap === caps[0] ? 'as posted' : cap,
             method: 'update',
             args: [
-              { visible: [true, ...caps.map((_, i) => i === chosen)] },
+              { visible: [true, true, ...caps.map((_, i) => i === chosen)] },
               { 'annotations[0].text': headline(result, cap) },
             ],
           })),

@@ -39,8 +39,20 @@ const WORKER = ['process_one_work', 'worker_thread', 'kthread', 'ret_from_fork']
 /** What it takes to wait until the work is done, as trace 11 has it (2011): 480 bytes. */
 const WAIT = ['schedule', 'schedule_timeout', 'wait_for_common', 'wait_for_completion'];
 
-const framesOf = (id: string, fns: readonly string[]): TraceEntry[] =>
-  fns.flatMap((fn) => publishedTrace(id).entries.find((entry) => entry.fn === fn) ?? []);
+let frames: {
+  readonly worker: readonly TraceEntry[];
+  readonly wait: readonly TraceEntry[];
+} | null = null;
+
+/** Read from their traces once. */
+function recordedFrames() {
+  const of = (id: string, fns: readonly string[]) => {
+    const { entries } = publishedTrace(id);
+    return fns.flatMap((fn) => entries.find((entry) => entry.fn === fn) ?? []);
+  };
+  frames ??= { worker: of('01', WORKER), wait: of('11', WAIT) };
+  return frames;
+}
 
 /**
  * Cuts a chain in two, as a work queue does: a worker thread calls `fn` on its own stack, and the caller
@@ -58,8 +70,9 @@ export function moveToWorkqueue(
   const at = entries.map((entry) => entry.fn).lastIndexOf(fn);
   if (at < 0)
     throw new RangeError(`fn: expected a function of the trace, got ${JSON.stringify(fn)}`);
+  const { worker, wait } = recordedFrames();
   return {
-    caller: withFrames(trace, [...framesOf('11', WAIT), ...entries.slice(at + 1)]),
-    worker: withFrames(trace, [...entries.slice(0, at + 1), ...framesOf('01', WORKER)]),
+    caller: withFrames(trace, [...wait, ...entries.slice(at + 1)]),
+    worker: withFrames(trace, [...entries.slice(0, at + 1), ...worker]),
   };
 }

@@ -10,6 +10,7 @@ export interface Answers06 {
   '06-levels': number;
   '06-work': number;
   '06-largest': (trace: StackTrace, n: number) => number;
+  '06-best-cut': (trace: StackTrace) => string;
 }
 
 const USABLE = kernelConfig('8k').usable;
@@ -238,4 +239,98 @@ const largest = defineExercise({
     '```',
 });
 
-export const EXERCISES_06: ExercisesOf<Answers06> = [trim, levels, work, largest];
+type Cut = (trace: StackTrace) => string;
+
+/** Depth of the deeper one of the two stacks. */
+function deeperOf(trace: StackTrace, fn: string): number {
+  const { caller, worker } = moveToWorkqueue(trace, fn);
+  return Math.max(caller.maxDepth, worker.maxDepth);
+}
+
+/** The function of a trace for which something is least. */
+function least(trace: StackTrace, cost: (fn: string) => number): string {
+  const fns = [...new Set(trace.entries.map(({ fn }) => fn))];
+  const costs = fns.map(cost);
+  return fns[costs.indexOf(Math.min(...costs))];
+}
+
+const bestCut = defineExercise({
+  id: '06-best-cut',
+  title: 'Where to cut',
+  draw: (random) => ({ ids: random.shuffle(['04', '05', '10', '12', '13']).slice(0, 3) }),
+  task: ({ ids }) =>
+    'Write a small experiment: a function that takes a trace and finds the function to move to a work queue, so that the deeper one of the two stacks (caller and worker) becomes as shallow as it can. ' +
+    `It gives the name. It will be tried on traces ${ids.join(', ')}; \`moveToWorkqueue(trace, fn)\` gives \`{ caller, worker }\`, both of them traces.`,
+  expects: 'a function from a trace to the name of a function in it',
+  isAnswer: isFunction<Cut>,
+  cases: ({ ids }) => ids.map((id) => [publishedTrace(id)]),
+  answer: (): Cut => (trace) => least(trace, (fn) => deeperOf(trace, fn)),
+  accept: (given, { ids }) =>
+    ids.map(publishedTrace).every((trace) => {
+      const best = least(trace, (fn) => deeperOf(trace, fn));
+      return deeperOf(trace, given(trace)) === deeperOf(trace, best);
+    }),
+  misconceptions: [
+    {
+      name: 'looks at the caller alone',
+      example: (): Cut => (trace) =>
+        least(trace, (fn) => moveToWorkqueue(trace, fn).caller.maxDepth),
+      recognises: (given, { ids }) =>
+        ids.map(publishedTrace).every((trace) => {
+          const shallowest = least(trace, (fn) => moveToWorkqueue(trace, fn).caller.maxDepth);
+          return given(trace) === shallowest;
+        }),
+      says: () =>
+        'Your cut makes the caller’s stack as shallow as it can. All the rest is on the worker’s then, and that can overflow too.',
+    },
+    {
+      name: 'looks at the worker alone',
+      example: (): Cut => (trace) =>
+        least(trace, (fn) => moveToWorkqueue(trace, fn).worker.maxDepth),
+      recognises: (given, { ids }) =>
+        ids.map(publishedTrace).every((trace) => {
+          const shallowest = least(trace, (fn) => moveToWorkqueue(trace, fn).worker.maxDepth);
+          return given(trace) === shallowest;
+        }),
+      says: () =>
+        'Your cut makes the worker’s stack as shallow as it can, and leaves the caller’s as deep as it was.',
+    },
+    {
+      name: 'moves the function with the largest frame',
+      example: (): Cut => (trace) => least(trace, (fn) => -Math.max(...sizesOf(trace, fn))),
+      recognises: (given, { ids }) =>
+        ids.map(publishedTrace).every((trace) => {
+          const widest = least(trace, (fn) => -Math.max(...sizesOf(trace, fn)));
+          return given(trace) === widest;
+        }),
+      says: () =>
+        'Your function moves the one with the largest frame. What counts is how much lies below a function, not how wide it is.',
+    },
+  ],
+  hints: [
+    () =>
+      'Try every function: `for (const { fn } of trace.entries)`. For each, how deep are the two stacks?',
+    () =>
+      'The deeper one: `Math.max(caller.maxDepth, worker.maxDepth)`. Keep the function for which it is least.',
+  ],
+  solution: () =>
+    'Try them all and keep the best:\n\n' +
+    '```ts\n' +
+    'import { moveToWorkqueue, type StackTrace } from "guardpage";\n\n' +
+    'const answer = (trace: StackTrace) => {\n' +
+    '  let best = { fn: "", deeper: Infinity };\n' +
+    '  for (const { fn } of trace.entries) {\n' +
+    '    const { caller, worker } = moveToWorkqueue(trace, fn);\n' +
+    '    const deeper = Math.max(caller.maxDepth, worker.maxDepth);\n' +
+    '    if (deeper < best.deeper) best = { fn, deeper };\n' +
+    '  }\n' +
+    '  return best.fn;\n' +
+    '};\n' +
+    '```\n\n' +
+    'Whether that function *can* be moved is another question: somebody would have to see to its locks.',
+});
+
+const sizesOf = (trace: StackTrace, name: string) =>
+  trace.entries.filter(({ fn }) => fn === name).map(({ size }) => size);
+
+export const EXERCISES_06: ExercisesOf<Answers06> = [trim, levels, work, largest, bestCut];
