@@ -30,6 +30,9 @@ interface Flags {
 /** Kernels of two cores each at most: a notebook kernel takes about 200 MB. */
 const MOST_JOBS = 4;
 
+/** How long the process may outlive its work. */
+const LINGER_MS = 1000;
+
 const STOPPING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** `guardpage reproduce`: notebooks run headless, their outputs compared with the stored ones. */
@@ -121,6 +124,8 @@ async function run(names: readonly string[], flags: Flags): Promise<number> {
     return 1;
   } finally {
     for (const signal of STOPPING) process.removeListener(signal, stop);
+    // A connection whose server was killed tries again for a minute: it must not keep us.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
 }
 

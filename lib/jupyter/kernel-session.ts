@@ -37,8 +37,6 @@ export interface ExecuteOptions {
   readonly timeoutMs: number;
   /** Whether an error lets the kernel drop what is sent meanwhile; default true. */
   readonly stopOnError?: boolean;
-  /** Breaks the execution off. */
-  readonly signal?: AbortSignal;
 }
 
 /** What a kernel says of itself. */
@@ -59,6 +57,7 @@ export class KernelSession {
     private readonly session: Session.ISessionConnection,
     private readonly sessions: SessionManager,
     private readonly managers: readonly { dispose(): void }[],
+    private readonly signal: AbortSignal | undefined,
   ) {
     this.death = this.status(/^(dead|restarting|autorestarting|terminating)$/).then(() => {
       this.died = true;
@@ -71,12 +70,14 @@ export class KernelSession {
    *
    * @param path the notebook, relative to the folder that the server serves; it need not exist
    * @param kernelName the kernelspec's name
+   * @param signal breaks the start off, and makes {@link shutdown} leave the kernel to the server's end
    * @throws Error if the kernel does not come up
    */
   static async start(
     server: Pick<JupyterServer, 'url' | 'token'>,
     path: string,
     kernelName: string,
+    signal?: AbortSignal,
   ): Promise<KernelSession> {
     quietServices();
     const serverSettings = ServerConnection.makeSettings({
@@ -91,16 +92,25 @@ export class KernelSession {
     const managers = [sessionManager, kernelManager];
     let started: KernelSession | undefined;
     try {
-      await sessionManager.ready;
+      await within(
+        READY_MS,
+        sessionManager.ready.then(() => true),
+        signal,
+      );
       const name = path.split('/').at(-1) ?? path;
       const kernel = { name: kernelName };
-      const session = await oneAtATime(`${server.url} ${path}`, async () => {
+      const starting = oneAtATime(`${server.url} ${path}`, async () => {
         const own = await sessionManager.startNew({ path, name, type: 'notebook', kernel });
         await own.setPath(`${path} ${own.id}`);
         return own;
       });
-      started = new KernelSession(session, sessionManager, managers);
-      await within(READY_MS, session.kernel?.info ?? Promise.reject(new Error('no kernel')));
+      const session = await within(READY_MS, starting, signal);
+      started = new KernelSession(session, sessionManager, managers, signal);
+      await within(
+        READY_MS,
+        session.kernel?.info ?? Promise.reject(new Error('no kernel')),
+        signal,
+      );
       return started;
     } catch (error) {
       if (started) await started.shutdown();
@@ -127,22 +137,16 @@ export class KernelSession {
    * cell has not run it.
    */
   async execute(code: string, options: ExecuteOptions): Promise<Execution> {
+    const { signal } = this;
     const { kernel } = this.session;
     if (!kernel) throw new Error('the kernel has been shut down');
-    const { timeoutMs, stopOnError = true, signal } = options;
+    const { timeoutMs, stopOnError = true } = options;
     const outputs = new CellOutputs();
     const began = performance.now();
     const future = kernel.requestExecute({ code, allow_stdin: false, stop_on_error: stopOnError });
     future.onIOPub = (message) => outputs.add(message);
     const done = future.done.catch(() => 'died' as const); // a kernel that dies ends its futures
-    let stop = () => {};
-    const stopped = new Promise<'stopped'>((resolve) => {
-      stop = () => resolve('stopped');
-    });
-    if (signal?.aborted) stop();
-    signal?.addEventListener('abort', stop);
-    const reply = await first([done, this.death, stopped], timeoutMs);
-    signal?.removeEventListener('abort', stop);
+    const reply = await first([done, this.death, aborted(signal)], timeoutMs);
     const ms = performance.now() - began;
     const ended = { outputs: outputs.list, executionCount: null, ms };
     if (reply === 'stopped') {
@@ -170,8 +174,10 @@ export class KernelSession {
   /** Ends the kernel and the connection. */
   async shutdown(): Promise<void> {
     // The server starts a kernel that died anew; ended in the middle of that, it would stay.
-    if (this.died) await this.status(/^(idle|dead)$/, RESTART_MS);
-    await this.sessions.shutdown(this.session.id).catch(() => {}); // gone already
+    if (!this.signal?.aborted) {
+      if (this.died) await this.status(/^(idle|dead)$/, RESTART_MS);
+      await this.sessions.shutdown(this.session.id).catch(() => {}); // gone already
+    }
     this.session.dispose();
     this.managers.forEach((manager) => manager.dispose());
   }
@@ -243,10 +249,27 @@ async function first<T extends readonly Promise<unknown>[]>(
   }
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const value = await first([work], ms);
+async function within<T>(ms: number, work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  work.catch(() => {}); // it may fail after it was given up
+  const value = await first([work, aborted(signal)], ms);
+  if (value === 'stopped') throw new Error('broken off');
   if (value === undefined) throw new Error(`no answer within ${ms / 1000} s`);
-  return value;
+  return value as T;
+}
+
+const stops = new WeakMap<AbortSignal, Promise<'stopped'>>();
+
+/** Resolves when a signal is given, with one listener however often it is asked. */
+function aborted(signal: AbortSignal | undefined): Promise<'stopped'> {
+  if (!signal) return new Promise(() => {});
+  const known = stops.get(signal);
+  if (known) return known;
+  const stop = new Promise<'stopped'>((resolve) => {
+    if (signal.aborted) resolve('stopped');
+    signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+  });
+  stops.set(signal, stop);
+  return stop;
 }
 
 /**

@@ -73,7 +73,7 @@ export async function runNotebook(notebook: Notebook, options: RunOptions): Prom
     .filter(({ cell }) => isRun(cell));
   const cells: CellRun[] = [];
   const began = performance.now();
-  const session = await KernelSession.start(server, path, kernelName);
+  const session = await KernelSession.start(server, path, kernelName, signal);
   try {
     const kernel = await session.describe();
     const startMs = performance.now() - began;
@@ -82,7 +82,6 @@ export async function runNotebook(notebook: Notebook, options: RunOptions): Prom
       const execution = await session.execute(source, {
         timeoutMs: timeoutOf(cell) ?? cellTimeoutMs,
         stopOnError: !mayThrow,
-        signal,
       });
       const threw = execution.status === 'error' && !isAborted(execution);
       const passed = execution.status === 'ok' || (mayThrow && threw);

@@ -79,6 +79,8 @@ export async function startServer(options: ServerOptions): Promise<JupyterServer
   child.stdin.on('error', () => {});
   const ended = new Promise<number | null>((resolve) => {
     child.on('error', () => resolve(127));
+    // Killed, it leaves its kernels; they hold its output open, so that it would never be closed.
+    child.on('exit', () => kill(processesWith(run)));
     child.on('close', (code) => {
       file.end();
       kill(processesWith(run));

@@ -79,7 +79,7 @@ describe('runNotebook', function () {
     assert.equal(cells[0].status, 'timeout');
     assert.deepEqual(cells[0].error, {
       name: 'CellTimeout',
-      value: 'the cell did not end within 1.5 s',
+      value: 'the cell did not end within 1.5 s and was interrupted',
     });
     assert.ok(JSON.stringify(cells[0].outputs).includes('so far'));
     assert.ok(cells[0].ms >= 1500 && cells[0].ms < 5000, `${cells[0].ms} ms`);

@@ -11,6 +11,7 @@ export const FINDINGS = {
   error: 'a cell threw',
   'type-error': 'a cell was refused by the type checker',
   timeout: 'a cell did not end in time',
+  'broken-off': 'the run was stopped from outside',
   deadline: 'the time for the whole run was over',
   aborted: 'the kernel passed over a cell without running it',
   order: 'the stored execution counts are not 1, 2, 3, …',

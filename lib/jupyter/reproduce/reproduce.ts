@@ -118,7 +118,7 @@ class Stop {
   private readonly timer: NodeJS.Timeout | undefined;
 
   constructor(signal: AbortSignal | undefined, deadlineMs: number | undefined) {
-    signal?.addEventListener('abort', () => this.because('deadline', 'the run was broken off'));
+    signal?.addEventListener('abort', () => this.because('broken-off', 'the run was stopped'));
     if (deadlineMs === undefined) return;
     const message = `the time for the whole run, ${deadlineMs / 1000} s, was over`;
     this.timer = setTimeout(() => this.because('deadline', message), deadlineMs);
