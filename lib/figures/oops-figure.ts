@@ -181,7 +181,7 @@ const MOST_FUNCTIONS = 30;
 
 /** The figure of an oops: where its registers lie, or what its call trace is made of. */
 export function oopsFigure(reading: OopsReading): Figure {
-  const { base, rsp, cr2, via } = reading;
-  const located = base !== null && rsp !== null && cr2 !== null && via !== null;
+  const { base, top, rsp, cr2, via } = reading;
+  const located = base !== null && top !== null && rsp !== null && cr2 !== null && via !== null;
   return located ? guardHitFigure(reading) : callTraceFigure(reading);
 }

@@ -13,9 +13,12 @@ const BRACKETED =
 const DECODED = /^[a-z0-9]+ *:[a-z]+ *: ?/;
 /** `<4>` of /dev/kmsg as syslog forwards it, `4,1234,5678,-;` of /dev/kmsg itself. */
 const LEVEL = /^(?:<\d+>|\d+,\d+,\d+,[^;]*;)/;
-/** `Nov 22 19:58:40 host kernel: ` and `2026-11-22T19:58:40.123456+00:00 host kernel: ` of a journal. */
+/**
+ * `Nov 22 19:58:40 host kernel: ` and `2026-11-22T19:58:40.123456+00:00 host kernel: ` of a journal, in any
+ * language; a net console leaves `kernel:` out.
+ */
 const JOURNAL =
-  /^(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*) \S+ kernel(?:\[\d+\])?: ?/;
+  /^(?:\p{L}{2,5}\.? [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*) \S+ (?:kernel(?:\[\d+\])?: ?|(?=\[ *\d+\.\d+\]))/u;
 /** Colours of a terminal, as dmesg --color=always and some pastes carry them. */
 const ESCAPE = /\u001b\[[0-9;]*m/g;
 /** The mark that some editors write first. */

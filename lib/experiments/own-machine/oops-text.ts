@@ -11,6 +11,8 @@ export interface OopsText {
   readonly printed: readonly [hit: string, first: string, last: string] | null;
   /** What die() said: `stack guard page`, `kernel stack overflow (double-fault)` … */
   readonly died: string | null;
+  /** The line with [#1] says that KASAN is built in, which doubles the stacks. */
+  readonly kasan: boolean;
   readonly rip: string | null;
   readonly rsp: VirtAddr | null;
   readonly cr2: VirtAddr | null;
@@ -76,7 +78,8 @@ export function isOopsLine(line: string): boolean {
 }
 
 /** Takes an oops apart; null if no line opens one. */
-export function readOopsText(lines: readonly string[]): OopsText | null {
+export function readOopsText(given: readonly string[]): OopsText | null {
+  const lines = unfolded(given);
   for (const [event, pattern] of EVENTS) {
     const at = lines.findIndex((line) => pattern.test(line));
     if (at < 0) continue;
@@ -94,9 +97,8 @@ export function readOopsText(lines: readonly string[]): OopsText | null {
       stackName: isGuardLine ? (match[1] ?? null) : null,
       printed: isGuardLine ? [match[2], match[3], match[4]] : null,
       died: firstOf(after, /^(?:Oops: )?(.+): [0-9a-f]{4} \[#\d+\]/)?.[1] ?? null,
-      rip:
-        firstOf(after, /^RIP: [0-9a-f]{4}:(?:\[<[0-9a-f]+>\]\s+\[<[0-9a-f]+>\] )?(\S+)/)?.[1] ??
-        null,
+      kasan: firstOf(after, /: [0-9a-f]{4} \[#\d+\].*\bKASAN\b/) !== null,
+      rip: rip(after),
       rsp: address(firstOf(after, /RSP: [0-9a-f]{4}:([0-9a-f]{16})/)),
       cr2: address(firstOf(after, /\bCR2: ([0-9a-f]{16})/)),
       comm: who?.[2] ?? old?.[2] ?? null,
@@ -109,6 +111,28 @@ export function readOopsText(lines: readonly string[]): OopsText | null {
     };
   }
   return null;
+}
+
+/** Mails break long lines: the addresses of a guard hit may stand on the next one. */
+function unfolded(lines: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const line of lines) {
+    const last = joined[joined.length - 1] ?? '';
+    if (/guard page was hit at \S+\s*\\?$/.test(last) && /^\s*\(stack is /.test(line))
+      joined[joined.length - 1] = `${last.replace(/\s*\\?$/, '')} ${line.trim()}`;
+    else joined.push(line);
+  }
+  return joined;
+}
+
+const RIP = /^RIP: [0-9a-f]{4}:(?:\[<[0-9a-f]+>\]\s+\[<[0-9a-f]+>\] )?(\S+)/;
+
+/** Decoded traces name inlined functions first: the last of the lines is the function itself. */
+function rip(lines: readonly string[]): string | null {
+  let at = lines.findIndex((line) => RIP.test(line));
+  if (at < 0) return null;
+  while (/\[inline\]$/.test(lines[at]) && RIP.test(lines[at + 1] ?? '')) at++;
+  return RIP.exec(lines[at])![1];
 }
 
 function firstOf(lines: readonly string[], pattern: RegExp): RegExpExecArray | null {

@@ -6,8 +6,8 @@ import { readCommand, type Sample } from './samples';
 import { foreignOops, readOopsText, type OopsEvent, type OopsText } from './oops-text';
 
 const PAGE = 4096n;
-/** 16 KB, and 32 KB with KASAN. */
-const STACK_SIZES = [0x4000n, 0x8000n];
+const STACK = 0x4000n;
+const KASAN_STACK = 0x8000n;
 
 /** An oops or panic that tells of a kernel stack. */
 export interface OopsReading {
@@ -101,11 +101,12 @@ function oopsOf(lines: readonly string[], command: string): OopsReading {
 
 interface Stack {
   readonly base: VirtAddr;
-  readonly top: VirtAddr;
+  readonly top: VirtAddr | null;
 }
 
-/** As printed; else the 16 KB that RSP and CR2 allow, if they do. */
-function stackOf({ printed, event, rsp, cr2 }: OopsText, hashed: boolean): Stack | null {
+/** As printed; else what RSP and CR2 allow: the page above a hit below the stack is its base. */
+function stackOf(text: OopsText, hashed: boolean): Stack | null {
+  const { printed, event, rsp, cr2, stackName, kasan } = text;
   if (printed && !hashed) {
     const [, first, last] = printed.map(parse);
     if (first === null || last === null || last <= first) return null;
@@ -113,14 +114,16 @@ function stackOf({ printed, event, rsp, cr2 }: OopsText, hashed: boolean): Stack
     return { base: first, top: last & 1n ? last + 1n : last };
   }
   if (event !== 'guard-hit' || cr2 === null || rsp === null) return null;
-  const above = (cr2 & ~(PAGE - 1n)) + PAGE;
-  for (const size of STACK_SIZES) {
-    const below = cr2 & ~(PAGE - 1n);
-    if (above % STACK_SIZES[0] === 0n && rsp >= above - PAGE && rsp <= above + size)
-      return { base: above, top: above + size };
-    if (below % STACK_SIZES[0] === 0n && rsp < below && rsp >= below - size)
-      return { base: below - size, top: below };
-  }
+  const page = cr2 & ~(PAGE - 1n);
+  const above = page + PAGE;
+  // Stacks of interrupts and exceptions have other sizes, and other alignments.
+  if (stackName !== null && stackName !== 'TASK')
+    return rsp >= page && rsp < above + STACK ? { base: above, top: null } : null;
+  const size = kasan ? KASAN_STACK : STACK;
+  if (above % size === 0n && rsp >= page && rsp <= above + size)
+    return { base: above, top: above + size };
+  if (page % size === 0n && rsp < page && rsp >= page - size)
+    return { base: page - size, top: page };
   return null;
 }
 
@@ -142,7 +145,7 @@ function pathOf(text: OopsText, base: VirtAddr | undefined): '#DF' | '#PF' | nul
 function guardOf(cr2: VirtAddr | null, stack: Stack | null): OopsReading['guard'] {
   if (cr2 === null || stack === null) return null;
   if (cr2 < stack.base && cr2 >= stack.base - PAGE) return 'below';
-  return cr2 >= stack.top && cr2 < stack.top + PAGE ? 'above' : null;
+  return stack.top !== null && cr2 >= stack.top && cr2 < stack.top + PAGE ? 'above' : null;
 }
 
 function mostRepeated(trace: readonly string[]): OopsReading['repeated'] {
@@ -205,6 +208,9 @@ function stackLines({ hashed, base, top, stackName, event }: Facts): string[] {
     lines.push(
       'The addresses in its first line are hashes (%p), so only the registers are read; no_hash_pointers on the kernel command line would print them.',
     );
+  }
+  if (base !== null && top === null) {
+    lines.push(`Stack (${stackName}): from ${hex(base)} up, concluded from CR2.`);
   }
   if (base !== null && top !== null) {
     const found = hashed || event !== 'guard-hit' ? ', concluded from RSP and CR2' : '';
@@ -274,7 +280,9 @@ function deathLine({ died, via, release }: Facts, { panic }: OopsText): string {
   const version = /^(\d+\.\d+)/.exec(release ?? '')?.[1];
   if (died === 'machine') {
     const why =
-      via === '#DF' && panic === 'Fatal exception in interrupt'
+      via === '#DF' &&
+      panic === 'Fatal exception in interrupt' &&
+      (version === undefined || isNmi(version))
         ? ' Since 5.8 the #DF handler runs like an NMI, and an oops in interrupt context panics.'
         : '';
     return `Who died: the machine. "Kernel panic - not syncing: ${panic}".${why}`;
@@ -285,11 +293,17 @@ function deathLine({ died, via, release }: Facts, { panic }: OopsText): string {
 }
 
 function expectation(version: string, via: '#DF' | '#PF'): string | null {
+  const nmi = isNmi(version);
+  if (nmi === null) return null;
+  return via === '#DF' && nmi
+    ? `a ${version} panics in this case`
+    : `a ${version} kills the task in this case, unless panic_on_oops is set or an interrupt was being handled`;
+}
+
+/** Whether the #DF handler of a version runs like an NMI; null for versions that the library does not know. */
+function isNmi(version: string): boolean | null {
   try {
-    const { features } = featuresOf(version);
-    return via === '#DF' && features.doubleFaultIsNmi
-      ? `a ${version} panics in this case`
-      : `a ${version} kills the task in this case, unless panic_on_oops is set`;
+    return featuresOf(version).features.doubleFaultIsNmi;
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;

@@ -93,6 +93,39 @@ describe('an oops of the simulator', function () {
     }
   });
 
+  it('is read as mails have it: long lines broken, inlined functions named before the function', () => {
+    const text = overrun({ era: 'vmap' }).console.join('\n');
+    const plain = readOops(text);
+    for (const by of ['\n', ' \\\n']) {
+      const broken = readOops(text.replace(' (stack is', `${by}(stack is`));
+      assert.deepEqual([broken.base, broken.top], [plain.base, plain.top]);
+    }
+    const decoded = text.replace(
+      /^RIP: .*$/m,
+      (line) => `RIP: 0010:native_save_fl arch/x86/include/asm/irqflags.h:26 [inline]\n${line}`,
+    );
+    assert.equal(readOops(decoded).rip, plain.rip);
+  });
+
+  it('of a kernel with KASAN has a stack of 32 KB, also with hashed pointers', () => {
+    const base = 0xffffc900007f8000n;
+    const { console: lines } = overrun({ era: 'vmap', stackBase: base, hashPointers: true });
+    const text = lines.join('\n').replace(/(\[#1\].*)$/m, '$1 KASAN');
+    const { base: read, top } = readOops(text);
+    assert.deepEqual([read, top], [base, base + 0x8000n]);
+  });
+
+  it('of another stack than a task’s is read as far as its registers go', () => {
+    const text = [
+      'BUG: NMI stack guard page was hit at 00000000a1b2c3d4 (stack is 0000000011112222..0000000033334444)',
+      'stack guard page: 0000 [#1] PREEMPT SMP NOPTI',
+      'RSP: 0000:fffffe0000012000 EFLAGS: 00010097',
+      'CR2: fffffe0000011ff8 CR3: 0000000001800000 CR4: 00000000003000a0',
+    ].join('\n');
+    const { stackName, base, top, via } = readOops(text);
+    assert.deepEqual([stackName, base, top, via], ['NMI', 0xfffffe0000012000n, null, '#DF']);
+  });
+
   it('names a recursion and how often it is there', () => {
     const { repeated } = readOops(overrun({ era: 'vmap', frame: 1024 }).console.join('\n'));
     assert.equal(repeated?.fn, 'recurse');
