@@ -30,18 +30,12 @@ export const vmallocMap = defineExperiment({
       min: 32,
       max: 1024,
     },
-    kernel: {
-      kind: 'choice',
-      description: 'kernel of the model: since 5.2 the lowest addresses that fit are taken',
-      choices: ['6.1', '4.9'],
-      default: '6.1',
-    },
   },
   notes: [
-    'Model: stacks of 16 KiB, aligned to 16 KiB; where small areas are about, one of a single page follows each stack. Nothing is drawn from the seed.',
+    'Model: 6.1, stacks of 16 KiB, aligned to 16 KiB; where small areas are about, one of a single page follows each stack. Nothing is drawn from the seed.',
     'Recorded: /proc/vmallocinfo of a 6.1.192 guest. The last page of each area is taken for its guard page, as for all areas the kernel lists without a flag that says otherwise.',
   ],
-  table: ({ kib, kernel }) => ({
+  table: ({ kib }) => ({
     columns: [
       EVIDENCE,
       { key: 'case', label: 'areas' },
@@ -52,16 +46,16 @@ export const vmallocMap = defineExperiment({
       { key: 'caller', label: 'caller' },
     ],
     rows: [
-      ...pieces('model', 'model, stacks alone', modelAreas(kernel, kib, false), kib),
-      ...pieces('model', 'model, small areas too', modelAreas(kernel, kib, true), kib),
+      ...pieces('model', 'model, stacks alone', modelAreas(kib, false), kib),
+      ...pieces('model', 'model, small areas too', modelAreas(kib, true), kib),
       ...WINDOWS.flatMap(([label, start]) => pieces('recorded', label, recordedFrom(start), kib)),
     ],
   }),
 });
 
 /** Areas as the listing shows them, the first one a stack. */
-function modelAreas(kernel: string, kib: number, small: boolean): VmallocinfoEntry[] {
-  const { vmalloc } = bareMachine({ ramMiB: 64, version: kernel });
+function modelAreas(kib: number, small: boolean): VmallocinfoEntry[] {
+  const { vmalloc } = bareMachine({ ramMiB: 64 });
   for (let i = 0; i <= kib / 20; i++) {
     vmalloc.vmalloc(THREAD_SIZE, { align: THREAD_SIZE, caller: STACK_CALLER });
     if (small) vmalloc.vmalloc(PAGE, { caller: SMALL_CALLER });
