@@ -50,8 +50,8 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'in that second mapping exactly five pages of 2 MiB are cut up',
-    source: 'recording pt_4level_nokaslr',
+    says: 'in that second mapping exactly five pages of 2 MiB are cut up, as the dump shows. The counters count those too',
+    source: 'recording pt_4level_nokaslr; __split_large_page() counts whatever virt_addr_valid() accepts',
     holds: () => {
       const start = 0xffffffff80000000n;
       const parts = real.dump.mappings({ start, end: start + 0x40000000n });
