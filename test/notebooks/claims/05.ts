@@ -186,6 +186,33 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
+    says: 'In 4.9 the tracer also looks at the end magic when it keeps a record',
+    source: 'fact sheet, kernel stacks 1.2: trace_stack.c of 4.9',
+    holds: () => {
+      const run = replay(publishedTrace('05'), { era: '8k', stackTracer: true });
+      assert.deepEqual([run.ownDamage.endMagic, run.outcome !== 'immediate'], [true, true]);
+    },
+  },
+  {
+    says: 'here each call is one, so that 51 comparisons and 51 searches read more than 200 kB of stack',
+    source: 'the model',
+    holds: () => {
+      const { tracerCost } = replay(publishedTrace('01'), { era: '8k', stackTracer: true });
+      assert.equal(tracerCost!.checks, 2 * 51);
+      assert.ok(tracerCost!.bytes > 200_000);
+    },
+  },
+  {
+    says: 'At 340 bytes the landing frame happened to hit the neighbour\'s canary in `__schedule()`',
+    source: 'the model',
+    holds: () => {
+      const run = overrun({ ...ON, stackProtector: true, jump: 340 });
+      assert.deepEqual([run.detector, run.phase, run.machine], ['stack-protector', 'wake', 'panic']);
+      assert.match(run.console[0], /Kernel stack is corrupted in: __schedule/);
+      assert.equal(overrun({ ...ON, stackProtector: true, jump: 600 }).outcome, 'silent');
+    },
+  },
+  {
     says: '(`stack_overflow_check()`), all in 4.9',
     source: 'fact sheet, kernel stacks 2: trees read',
     holds: () => assert.equal(versionFact('4.9').version, '4.9'),
