@@ -24,13 +24,13 @@ function splitOutput(output: object): Fields {
   if (typeof fields.data !== 'object' || fields.data === null) return fields;
   const data = Object.entries(fields.data).map(([mime, content]) => [
     mime,
-    isJson(mime) ? content : inLines(content),
+    isText(mime) ? inLines(content) : content,
   ]);
   return { ...fields, data: Object.fromEntries(data) };
 }
 
-const isJson = (mime: string) =>
-  mime === 'application/json' || (mime.startsWith('application/') && mime.endsWith('+json'));
+const isText = (mime: string) =>
+  mime.startsWith('text/') || mime === 'application/javascript' || mime === 'image/svg+xml';
 
 /** Lines with their ends, as the notebook format keeps text. */
 function inLines(text: unknown): unknown {

@@ -108,7 +108,7 @@ function openTag(tag: string, rest: string, ids: Map<string, string>): string {
     /([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/g,
   )) {
     const value = decode(double ?? single ?? bare ?? '');
-    attributes.push([/[A-Z]/.test(name) && tag !== 'svg' ? name : name.toLowerCase(), value]);
+    attributes.push([/^[a-z]+[A-Z]/.test(name) ? name : name.toLowerCase(), value]);
   }
   const written = attributes
     .map(([name, value]) => ` ${name}="${attributeValue(name, value, ids)}"`)

@@ -14,12 +14,15 @@ export function visibleLines(text: string, { sanitisers }: Pick<Rules, 'sanitise
   return lines;
 }
 
+/** A character and the backspace that took it back. */
+const BACKSPACED = /[^\b][\b]/;
+
 function overwritten(line: string): string {
   if (!/[\r\b]/.test(line)) return line;
   let shown = '';
   for (const part of line.split('\r')) {
     let written = part;
-    while (/[^\b]\b/.test(written)) written = written.replace(/[^\b]\b/, '');
+    while (BACKSPACED.test(written)) written = written.replace(BACKSPACED, '');
     shown = written + shown.slice(written.length);
   }
   return shown;
