@@ -10,6 +10,7 @@ interface Flags {
   readonly runaways?: string;
   readonly seeds: number;
   readonly seed: number;
+  readonly populations?: number;
   readonly json?: boolean;
 }
 
@@ -33,8 +34,13 @@ export const register: Register = (program) => {
       200,
     )
     .option('--seed <n>', 'first seed', wholeNumber('seed', 0), 1)
+    .option(
+      '--populations <n>',
+      'machines that the trials are spread over (default 10)',
+      wholeNumber('populations', 1),
+    )
     .option('--json', 'one line of JSON')
-    .action(({ recordings, runaways, seeds, seed, json }: Flags) => {
+    .action(({ recordings, runaways, seeds, seed, populations, json }: Flags) => {
       const result = refusing(() => {
         const runs =
           recordings === undefined
@@ -43,6 +49,7 @@ export const register: Register = (program) => {
         return agreement(runs, {
           seeds,
           seed,
+          populations,
           runaways:
             runaways === undefined
               ? undefined
