@@ -62,7 +62,8 @@ function stacksOf(kernel: string, handler: number, seed: number): Row[] {
   return stacks.map((stack): Row => {
     const isIrq = stack.kind === 'irq';
     const none = { noticed: null, changed: null, machine: null, line: null };
-    const row = { evidence: 'model', kernel, stack: stack.name, below: below(m, stack, stacks) };
+    const name = stack.kind === 'exception' ? `exception ${stack.name}` : stack.name;
+    const row = { evidence: 'model', kernel, stack: name, below: below(m, stack, stacks) };
     return { ...row, ...(isIrq ? overflow : none) };
   });
 }

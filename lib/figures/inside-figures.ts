@@ -55,7 +55,7 @@ export function strayWordFigure(result: ExperimentResult): Figure {
       marker,
       text: rows.map(({ row }) => `${row.what}<br>${row.noticed}, by ${row.by}`),
       hovertemplate: '%{x} bytes from the top: %{text}<extra></extra>',
-      ...points(rows, 'at', 'protector', (text) => PROTECTOR[text] ?? text),
+      ...points(rows, 'at', 'protector'),
     };
   });
   const told = ['n', 'y'].map((protector) => {
@@ -76,7 +76,7 @@ export function strayWordFigure(result: ExperimentResult): Figure {
         autorange: 'reversed',
         zeroline: false,
       }),
-      yaxis: categoryAxis(Object.values(PROTECTOR)),
+      yaxis: categoryAxis(Object.keys(PROTECTOR), { title: { text: 'STACKPROTECTOR (y/n)' } }),
       legend: legendBelow(-0.4),
       margin: margins({ b: 130 }),
     },
@@ -138,7 +138,7 @@ export function otherStacksFigure(result: ExperimentResult): Figure {
         automargin: true,
         title: { text: 'kernel (version)' },
       },
-      yaxis: categoryAxis(stacks, { title: { text: 'stack (as an oops names it)' } }),
+      yaxis: categoryAxis(stacks, { title: { text: 'stack (kind)' } }),
       legend: legendBelow(-0.27),
       margin: margins({ b: 110 }),
     },
