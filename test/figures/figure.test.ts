@@ -3,6 +3,7 @@ import { walkFigure } from '../../lib/figures/walk-figure';
 import { depthFigure } from '../../lib/figures/depth-figure';
 import { experimentFigure } from '../../lib/figures/experiment-figure';
 import { Figure, MIME_BUNDLE, tableHtml } from '../../lib/figures/figure';
+import { stackMapFigure } from '../../lib/figures/stack-map-figure';
 import { folded } from '../../lib/figures/parts';
 import { ExperimentResult } from '../../lib/experiments/experiment';
 
@@ -61,6 +62,7 @@ describe('figures, asked wrongly', () => {
   it('say what they expected', () => {
     assert.throws(() => walkFigure([]), /walks: expected one to four, got 0/);
     assert.throws(() => depthFigure([]), /reports: expected at least one replay/);
+    assert.throws(() => stackMapFigure([], 8192, 'x'), /columns: expected at least one stack/);
     const strange = new ExperimentResult(
       'no-such',
       '',

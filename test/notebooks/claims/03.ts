@@ -185,6 +185,15 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
+    says: 'The `thread_info` of 4.4 was read in a tree with the real-time patch',
+    source: 'fact sheet, kernel stacks 1.1 and 13',
+    holds: () => {
+      const { tree, threadInfo } = versionFact('4.4');
+      assert.match(tree, /-rt/);
+      assert.deepEqual([threadInfo, kernelConfig('16k', { kernel: '4.4' }).threadInfo.size], [40, 40]);
+    },
+  },
+  {
     says: 'Every version saves the whole `pt_regs` at an interrupt. 3.14 saved fewer registers for some of them',
     source: 'fact sheet, kernel stacks 2: SAVE_ARGS_IRQ in entry_64.S of 3.14',
     holds: () => {
