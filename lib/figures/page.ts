@@ -54,7 +54,7 @@ export function figurePage(
 <h1>${escapeHtml(figure.title)}</h1>
 ${lead.map((text) => `<p>${escapeHtml(text)}</p>`).join('\n')}
 <figure>
-<div id="plot" role="img" aria-label="${escapeHtml(figure.alt)}"></div>
+<div id="plot" role="group" aria-label="${escapeHtml(figure.alt)}"></div>
 <figcaption>${escapeHtml(figure.caption)}</figcaption>
 </figure>
 <p>${made === undefined ? '' : `${escapeHtml(made)}. `}Made by <code>${escapeHtml(figure.command)}</code></p>
