@@ -57,10 +57,11 @@ function stackLines(
   const saidBefore = new Set([...entries.keys()].map((regs) => regs + PT_REGS_RIP));
   const name = stack.kind === 'task' && !oops.namesTaskStack ? null : stack.name;
   if (name !== null) lines.push(` <${name}>`);
+  const read = pageReader(m);
   for (let slot = start; slot < stack.top; slot += 8n) {
     if (entries.has(slot) && !oops.rawAddresses)
       lines.push(...shortRegisterLines(m, readRegs(m, slot)));
-    const word = m.peek64(slot);
+    const word = read(slot);
     if (word === null || saidBefore.has(slot) || !m.text.find(word - 1n)) continue;
     const sure = reliable.has(slot) ? '' : '? ';
     const raw = oops.rawAddresses ? `[<${h(word)}>] ` : '';
@@ -68,6 +69,21 @@ function stackLines(
   }
   if (name !== null) lines.push(oops.rawAddresses ? endMark(stack) : ` </${name}>`);
   return lines;
+}
+
+/** As Machine.peek64() for words one after the other: each page is looked up once. */
+function pageReader(m: Machine): (address: VirtAddr) => bigint | null {
+  let page: VirtAddr | null = null;
+  let frame: bigint | null = null;
+  return (address) => {
+    if ((address & -PAGE) !== page) {
+      page = address & -PAGE;
+      frame = m.walk(page).pa;
+    }
+    if (frame === null) return null;
+    const pa = frame + (address & (PAGE - 1n));
+    return Number(pa) + 8 > m.memory.size ? null : m.memory.read64(pa);
+  };
 }
 
 /** Up to 4.9 the end of a stack has a mark of its own, which stands in a line of its own only here. */

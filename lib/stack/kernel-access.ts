@@ -1,5 +1,5 @@
 import type { VirtAddr } from '../x86/addr';
-import type { Cpu } from '../x86/cpu';
+import type { Cpu, GprName } from '../x86/cpu';
 import { isFault, type Fault } from '../x86/fault';
 import type { WriteWatch } from './write-watch';
 
@@ -18,6 +18,20 @@ export abstract class KernelAccess {
     const { rsp } = this.cpu;
     this.check(this.cpu.push64(value));
     this.watch?.mark(rsp - 8n, 8);
+  }
+
+  /** Pushes registers, the first one first. */
+  pushAll(registers: readonly GprName[]): void {
+    const { cpu } = this;
+    if (!cpu.pushAll(registers)) for (const register of registers) this.push(cpu.gpr[register]);
+    else this.watch?.mark(cpu.rsp, 8 * registers.length);
+  }
+
+  /** Pops registers, the first one first. */
+  popAll(registers: readonly GprName[]): void {
+    const { cpu } = this;
+    if (cpu.popAll(registers)) return;
+    for (const register of registers) cpu.gpr[register] = this.pop();
   }
 
   pop(): bigint {

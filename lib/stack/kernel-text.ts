@@ -1,4 +1,5 @@
 import type { VirtAddr } from '../x86/addr';
+import { scratch32, scratch64 } from '../x86/halves';
 
 /**
  * What the CPU does from one address of the kernel's text on, until it returns, calls or stops:
@@ -43,7 +44,8 @@ const ENTRY_TEXT = 0x200000n;
 export class KernelText<M> {
   private readonly byName = new Map<string, KernelFunction>();
   private readonly sorted: KernelFunction[] = [];
-  private readonly codeAt = new Map<VirtAddr, Code<M>>();
+  /** By the lower half of the address: all text lies in the uppermost 4 GiB. */
+  private readonly codeAt = new Map<number, Code<M>>();
   private readonly rules = new Map<VirtAddr, FrameRule>();
   private nextText: VirtAddr;
   private nextEntry: VirtAddr;
@@ -102,12 +104,14 @@ export class KernelText<M> {
   /** Says what happens at `fn` + `offset`, and returns that address. */
   at(fn: KernelFunction, offset: number, code: Code<M>): VirtAddr {
     const address = fn.address + BigInt(offset);
-    this.codeAt.set(address, code);
+    scratch64[0] = address;
+    this.codeAt.set(scratch32[0], code);
     return address;
   }
 
   code(address: VirtAddr): Code<M> | undefined {
-    return this.codeAt.get(address);
+    scratch64[0] = address;
+    return scratch32[1] === -1 ? this.codeAt.get(scratch32[0]) : undefined;
   }
 
   /** Says how to unwind from an address that the tables of functions do not know. */

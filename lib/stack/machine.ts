@@ -2,6 +2,7 @@ import type { Cpu } from '../x86/cpu';
 import type { CpuState, Delivery } from '../x86/cpu';
 import type { Fault } from '../x86/fault';
 import { makeFault, VECTOR_UD } from '../x86/fault';
+import { scratch32, scratch64 } from '../x86/halves';
 import { PhysMemory } from '../x86/phys-memory';
 import type { PageTable } from '../x86/page-table';
 import type { TlbConfig } from '../x86/tlb';
@@ -92,7 +93,8 @@ export class Machine extends KernelAccess {
   /** Linear address of kallsyms' tables. */
   readonly kallsyms: VirtAddr;
   readonly tasks: Task[] = [];
-  private readonly byTaskStruct = new Map<VirtAddr, Task>();
+  /** By the lower half of the task_struct's address. */
+  private readonly byTaskStruct = new Map<number, Task>();
   readonly runQueue: Task[] = [];
   /** What the kernel printed, without time stamps. */
   readonly console: string[] = [];
@@ -304,7 +306,7 @@ export class Machine extends KernelAccess {
   /** Puts a new task into the books. */
   addTask(task: Task): void {
     this.tasks.push(task);
-    this.byTaskStruct.set(task.taskStruct, task);
+    this.byTaskStruct.set(lowerHalf(task.taskStruct), task);
   }
 
   /** Takes a task out of the books once its task_struct is freed. */
@@ -312,12 +314,13 @@ export class Machine extends KernelAccess {
     const at = this.tasks.indexOf(task);
     if (at < 0) return;
     this.tasks.splice(at, 1);
-    this.byTaskStruct.delete(task.taskStruct);
+    this.byTaskStruct.delete(lowerHalf(task.taskStruct));
   }
 
   /** The books' entry for a task_struct; undefined for any other address. */
   taskAt(taskStruct: VirtAddr): Task | undefined {
-    return this.byTaskStruct.get(taskStruct);
+    const task = this.byTaskStruct.get(lowerHalf(taskStruct));
+    return task?.taskStruct === taskStruct ? task : undefined;
   }
 
   /** A call made by the idle task, as an interrupt or a system call on its behalf would. */
@@ -359,4 +362,9 @@ export class Machine extends KernelAccess {
     const { cr3, levels, mmu } = this.cpu;
     return walk(this.memory, { cr3, levels, maxphyaddr: mmu.maxphyaddr }, address);
   }
+}
+
+function lowerHalf(address: VirtAddr): number {
+  scratch64[0] = address;
+  return scratch32[0];
 }

@@ -121,6 +121,16 @@ export const MM_PGD = 72n;
 
 export type ObjectName = keyof typeof OBJECT_TYPES;
 
+/** The fields with their offsets as addresses are reckoned. */
+const FIELDS = Object.fromEntries(
+  Object.entries<ObjectType>(OBJECT_TYPES).map(([name, { fields: all }]) => [
+    name,
+    all.map(({ offset, kind }) => ({ at: BigInt(offset), kind })),
+  ]),
+) as unknown as Readonly<
+  Record<ObjectName, readonly { readonly at: bigint; readonly kind: FieldKind }[]>
+>;
+
 /** The caches a machine starts with: those of its objects, and kmalloc()'s. */
 export function cacheOptions(config: KernelConfig): KmemCacheOptions[] {
   const types: readonly ObjectType[] = Object.values(OBJECT_TYPES);
@@ -143,8 +153,8 @@ export function newObject(m: Machine, name: ObjectName): VirtAddr | null {
   const object = m.allocObject(type.cache);
   if (object === null) return null;
   m.fill(object, type.size, 0);
-  for (const { offset, kind } of type.fields) {
-    const at = object + BigInt(offset);
+  for (const { at: offset, kind } of FIELDS[name]) {
+    const at = object + offset;
     if (kind === 'list') {
       m.store64(at, at);
       m.store64(at + 8n, at);
@@ -160,9 +170,8 @@ export function newObject(m: Machine, name: ObjectName): VirtAddr | null {
  * @returns false if the caller can never get on: it waits for a lock that nobody holds
  */
 export function useObject(m: Machine, name: ObjectName, object: VirtAddr): boolean {
-  const type: ObjectType = OBJECT_TYPES[name];
-  for (const { offset, kind } of type.fields) {
-    const at = object + BigInt(offset);
+  for (const { at: offset, kind } of FIELDS[name]) {
+    const at = object + offset;
     if (kind === 'list') unlink(m, at);
     else if (kind === 'pointer') follow(m, at);
     else if (kind === 'refcount') count(m, at);

@@ -44,6 +44,7 @@ export const POKE_VALUE = 0x4141414141414141n;
 const MODULE = 'kstk';
 const KTHREAD_SAVES = ['rbp', 'r14', 'r12', 'rbx'] as const;
 const KFN_SAVES = ['rbp', 'r14', 'r13', 'r12', 'rbx'] as const;
+const KFN_RESTORES = [...KFN_SAVES].reverse();
 
 /** Lays out the module's functions and the kernel's kthread(), which calls them. */
 export function defineProbe({ text, config }: Machine): void {
@@ -64,7 +65,7 @@ export function defineProbe({ text, config }: Machine): void {
     m.cpu.rip = doExit.address;
   });
   text.at(kthread, 0, (m) => {
-    for (const register of KTHREAD_SAVES) m.push(m.cpu.gpr[register]);
+    m.pushAll(KTHREAD_SAVES);
     m.cpu.rsp -= 8n; // struct completion's flags and alignment
     m.call(kfn.address, afterKfn);
   });
@@ -73,7 +74,7 @@ export function defineProbe({ text, config }: Machine): void {
   text.at(kfn, 0, (m) => {
     const { gpr } = m.cpu;
     const kt = gpr.rbx;
-    for (const register of KFN_SAVES) m.push(gpr[register]);
+    m.pushAll(KFN_SAVES);
     if (m.config.STACKPROTECTOR) pushCanary(m);
     else m.cpu.rsp -= 8n;
     m.cpu.rsp -= WAIT.SIZE;
@@ -129,7 +130,7 @@ export function defineProbe({ text, config }: Machine): void {
     m.cpu.rsp += WAIT.SIZE;
     if (!m.config.STACKPROTECTOR) m.cpu.rsp += 8n;
     else if (!popCanary(m, kfn.name, 0x16b)) return;
-    for (const register of [...KFN_SAVES].reverse()) m.cpu.gpr[register] = m.pop();
+    m.popAll(KFN_RESTORES);
     m.ret();
   }
 

@@ -12,6 +12,8 @@ import { TASK } from './task-struct';
 export const SWITCHED = ['rbp', 'rbx', 'r12', 'r13', 'r14', 'r15'] as const;
 /** What __schedule saves on entry, first pushed first. */
 const SCHEDULE_SAVES = ['rbp', 'r15', 'r14', 'r13', 'r12', 'rbx'] as const;
+const SWITCHED_BACK = [...SWITCHED].reverse();
+const SCHEDULE_RESTORES = [...SCHEDULE_SAVES].reverse();
 
 /** Lays out schedule(), __schedule() and __switch_to_asm, and the idle loop. */
 export function defineScheduler({ text }: Machine): void {
@@ -30,7 +32,7 @@ export function defineScheduler({ text }: Machine): void {
 
   const afterSwitch = text.at(inner, 0x355, leaveSchedule);
   text.at(inner, 0, (m) => {
-    for (const register of SCHEDULE_SAVES) m.push(m.cpu.gpr[register]);
+    m.pushAll(SCHEDULE_SAVES);
     pushCanary(m);
     scheduleDebug(m);
     if (m.state !== 'alive') return;
@@ -46,7 +48,7 @@ export function defineScheduler({ text }: Machine): void {
 
   text.at(switchTo, 0, (m) => {
     const [prev, next] = [currentTaskStruct(m), m.cpu.gpr.rsi];
-    for (const register of SWITCHED) m.push(m.cpu.gpr[register]);
+    m.pushAll(SWITCHED);
     m.store64(prev + TASK.THREAD_SP, m.cpu.rsp);
     m.cpu.rsp = m.load64(next + TASK.THREAD_SP);
     m.store64(m.perCpu + PER_CPU.CURRENT_TASK, next);
@@ -55,7 +57,7 @@ export function defineScheduler({ text }: Machine): void {
     // load_sp0(): where the CPU goes on entry from user mode.
     const top = m.load64(next + TASK.STACK) + BigInt(m.config.THREAD_SIZE);
     m.store64(m.entryArea.tss + BigInt(stackPointerOffset(0)), top);
-    for (const register of [...SWITCHED].reverse()) m.cpu.gpr[register] = m.pop();
+    m.popAll(SWITCHED_BACK);
     m.ret();
   });
 
@@ -83,7 +85,7 @@ function scheduleDebug(m: Machine): void {
 
 function leaveSchedule(m: Machine): void {
   if (!popCanary(m, '__schedule', 0x9e7)) return;
-  for (const register of [...SCHEDULE_SAVES].reverse()) m.cpu.gpr[register] = m.pop();
+  m.popAll(SCHEDULE_RESTORES);
   m.ret();
 }
 

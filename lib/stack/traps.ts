@@ -20,6 +20,8 @@ const SAVED = PT_REGS.slice(0, 15) as Exclude<
   'errorCode' | 'rip' | 'cs' | 'eflags' | 'rsp' | 'ss'
 >[];
 
+const PUSHED = [...SAVED].reverse();
+
 /** A gate of the IDT: vector, name of the entry code behind it, and whether the CPU pushes an error code. */
 export interface TrapGate {
   readonly vector: number;
@@ -67,7 +69,7 @@ export function defineTraps({ text, config }: Machine): void {
     text.setFrameRule(back, { kind: 'regs', offset: 0 });
     text.at(entry, 0, (m) => {
       if (!errorCode) m.push(2n ** 64n - 1n);
-      for (const register of [...SAVED].reverse()) m.push(m.cpu.gpr[register]);
+      m.pushAll(PUSHED);
       const regs = readRegs(m, m.cpu.rsp);
       m.push(back);
       handle(m, vector, regs);

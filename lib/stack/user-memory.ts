@@ -99,10 +99,12 @@ export class UserMemory {
   private suspects(): Iterable<UserPage> {
     if (!this.m.hasSnapshot) return this.pages.filter(({ read }) => read);
     const suspects = new Set<UserPage>();
-    for (const pfn of this.m.memory.dirtyPfns()) {
-      const page = this.byPfn.get(pfn);
+    const { byPfn, byTable } = this;
+    const known = (pfn: number) => byPfn.has(pfn) || byTable.has(pfn);
+    for (const pfn of this.m.memory.writtenPfns.filter(known).sort((a, b) => a - b)) {
+      const page = byPfn.get(pfn);
       if (page?.read) suspects.add(page);
-      for (const through of this.byTable.get(pfn) ?? []) if (through.read) suspects.add(through);
+      for (const through of byTable.get(pfn) ?? []) if (through.read) suspects.add(through);
     }
     return suspects;
   }

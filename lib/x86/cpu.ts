@@ -51,6 +51,8 @@ export class Cpu extends SystemRegisters {
   /** Linear address of the 64-bit TSS. */
   tss: VirtAddr = 0n;
   private readonly port: MemoryPort;
+  /** Scratch of {@link pushAll} and {@link popAll}. */
+  private readonly words: bigint[] = [];
 
   constructor(memory: PhysMemory, options: CpuOptions = {}) {
     super(memory, options);
@@ -134,6 +136,28 @@ export class Cpu extends SystemRegisters {
     const v = this.port.load64(this.rsp, this.mmu.mode, 'stack');
     if (!isFault(v)) this.rsp = BigInt.asUintN(64, this.rsp + 8n);
     return v;
+  }
+
+  /**
+   * PUSH of several registers, in this order. False: nothing has been pushed, for they do not lie in one page
+   * or can't be stored; pushed one by one they meet the fault.
+   */
+  pushAll(registers: readonly GprName[]): boolean {
+    const { words, gpr } = this;
+    words.length = registers.length;
+    for (let i = 0; i < registers.length; i++) words[i] = gpr[registers[i]];
+    if (!this.port.storeDown(this.rsp, words, this.mmu.mode)) return false;
+    this.rsp -= BigInt(8 * registers.length);
+    return true;
+  }
+
+  /** POP of several registers, in this order; false as {@link pushAll}. */
+  popAll(registers: readonly GprName[]): boolean {
+    const { words, gpr } = this;
+    if (!this.port.loadUp(this.rsp, registers.length, words, this.mmu.mode)) return false;
+    for (let i = 0; i < registers.length; i++) gpr[registers[i]] = words[i];
+    this.rsp += BigInt(8 * registers.length);
+    return true;
   }
 
   /** An instruction fetch at `va`: whether code there may run at the current privilege. */

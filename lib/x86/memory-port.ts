@@ -36,6 +36,33 @@ export class MemoryPort {
     return this.scatter(va, bytes, mode, segment);
   }
 
+  /**
+   * Stores words one below the other, the first at `top` − 8, if all lie in one page that may be written. False:
+   * nothing was stored, one by one they meet what is in the way.
+   */
+  storeDown(top: VirtAddr, words: readonly bigint[], mode: number): boolean {
+    const at = this.placeDown(top, words.length, WRITE, mode);
+    if (at < 0) return false;
+    for (let i = 0; i < words.length; i++) this.memory.busWrite64(at - 8 * i, words[i]);
+    return true;
+  }
+
+  /** Loads `count` words one above the other from `bottom` into `words`, if all lie in one page; else false. */
+  loadUp(bottom: VirtAddr, count: number, words: bigint[], mode: number): boolean {
+    const at = this.placeDown(bottom + BigInt(8 * count), count, READ, mode) - 8 * (count - 1);
+    if (at < 0) return false;
+    for (let i = 0; i < count; i++) words[i] = this.memory.busRead64(at + 8 * i);
+    return true;
+  }
+
+  /** Where the uppermost of `count` aligned words below `top` lies; -1 unless all are in one page of RAM. */
+  private placeDown(top: VirtAddr, count: number, access: number, mode: number): number {
+    const end = Number(top & 0xfffn) || PAGE;
+    if (end % 8 !== 0 || end < 8 * count) return -PAGE;
+    if (!this.mmu.translate(top - 8n, access, mode)) return -PAGE;
+    return this.place();
+  }
+
   /** 1, 2 or 4 bytes, unsigned. */
   load(va: VirtAddr, size: number, segment: Segment = 'data'): number | Fault {
     const { memory, mmu } = this;

@@ -183,6 +183,11 @@ export class PhysMemory implements TableSource {
     return [...this.written].sort((a, b) => a - b);
   }
 
+  /** As {@link dirtyPfns}, in the order of the first writes; valid until the next write. */
+  get writtenPfns(): readonly number[] {
+    return this.written;
+  }
+
   /** A copy of the page `pfn` as it was at the checkpoint. */
   atCheckpoint(pfn: number): Uint8Array {
     this.tracked();

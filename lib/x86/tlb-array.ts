@@ -69,6 +69,8 @@ export class TlbArray {
   private readonly clock: Float64Array;
   /** Entries it holds: an empty array need not be searched. */
   private live = 0;
+  /** Words of the places filled since the array was last seen empty, each once or more: what a flush looks at. */
+  private readonly filled: number[] = [];
 
   /** @param start its first word in the store */
   constructor(
@@ -131,7 +133,11 @@ export class TlbArray {
   ): boolean {
     const { words } = this;
     const evicted = words[e + 1] !== FREE;
-    if (!evicted) this.live++;
+    if (!evicted) {
+      this.live++;
+      if (this.filled.length >= 2 * this.sets * this.ways) this.forgetFreed();
+      this.filled.push(e);
+    }
     words[e] = (lo & this.mask) | pcid;
     words[e + 1] = hi;
     words[e + 2] = (paLo & this.mask) | bits;
@@ -155,13 +161,15 @@ export class TlbArray {
 
   /** Drops all entries of `pcid` (of every PCID if it is -1); global ones only if `globals`. */
   flush(pcid: number, globals: boolean): void {
-    if (this.live === 0) return;
-    const { words, end } = this;
-    for (let e = this.start; e < end; e += STRIDE) {
-      if (words[e + 2] & TLB_G ? globals : pcid === -1 || (words[e] & 0xfff) === pcid) {
-        this.free(e);
-      }
+    const { words, filled } = this;
+    let kept = 0;
+    for (let i = 0; i < filled.length; i++) {
+      const e = filled[i];
+      if (words[e + 1] === FREE) continue;
+      if (words[e + 2] & TLB_G ? globals : pcid === -1 || (words[e] & 0xfff) === pcid) this.free(e);
+      else filled[kept++] = e;
     }
+    filled.length = kept;
   }
 
   /** What it holds now, set by set. */
@@ -180,6 +188,12 @@ export class TlbArray {
       });
     }
     return out;
+  }
+
+  private forgetFreed(): void {
+    const { filled, words } = this;
+    const held = [...new Set(filled)].filter((e) => words[e + 1] !== FREE);
+    filled.splice(0, filled.length, ...held);
   }
 
   private free(e: number): void {

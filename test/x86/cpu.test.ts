@@ -10,6 +10,53 @@ import { DIRECT, frames, HANDLERS, STACK, STACK_END, TestMachine } from './machi
 
 const HOLE = 1n << 47n;
 
+describe('pushing and popping several registers', () => {
+  const SOME = ['rbp', 'r15', 'rdi', 'rbx'] as const;
+
+  it('does what single pushes and pops do wherever RSP stands, or nothing at all', () => {
+    const [one, all] = [new TestMachine(), new TestMachine()];
+    const rsp = fc.oneof(
+      fc.integer({ min: -64, max: 64 }),
+      fc.nat(0x4000),
+      fc.nat(3).map((page) => page * 4096 + 16),
+    );
+    fc.assert(
+      fc.property(rsp, fc.boolean(), (offset, pop) => {
+        for (const { cpu } of [one, all]) {
+          cpu.rsp = STACK + BigInt(offset);
+          SOME.forEach(
+            (register, i) => (cpu.gpr[register] = BigInt(offset + 7919 * (i + 1)) & 0xffffn),
+          );
+        }
+        const before = { rsp: all.cpu.rsp, gpr: { ...all.cpu.gpr } };
+        const done = pop ? all.cpu.popAll(SOME) : all.cpu.pushAll(SOME);
+        if (!done) {
+          assert.deepEqual({ rsp: all.cpu.rsp, gpr: all.cpu.gpr }, before);
+          return;
+        }
+        for (const register of SOME) {
+          const result = pop ? one.cpu.pop64() : one.cpu.push64(one.cpu.gpr[register]);
+          assert.ok(!isFault(result));
+          if (pop) one.cpu.gpr[register] = result as bigint;
+        }
+        assert.equal(all.cpu.rsp, one.cpu.rsp);
+        assert.deepEqual(all.cpu.gpr, one.cpu.gpr);
+        assert.deepEqual(all.cpu.loadBytes(STACK, 0x4000), one.cpu.loadBytes(STACK, 0x4000));
+      }),
+      effort(300),
+    );
+  });
+
+  it('works at once inside a page, and leaves a page’s end to single ones', () => {
+    const { cpu } = new TestMachine();
+    const ends = [16, 32, 4096, 4096 + 16, 4096 + 32].map((offset) => {
+      cpu.rsp = STACK + BigInt(offset);
+      return cpu.pushAll(SOME);
+    });
+    assert.deepEqual(ends, [false, true, true, false, true]);
+  });
+});
+
 describe('loads and stores', () => {
   it('of any size and alignment move the bytes that the scattered pages of a stack hold', () => {
     const { cpu } = new TestMachine();
