@@ -21,7 +21,7 @@ const COLORS: Readonly<Record<State, string>> = {
   changed: OKABE_ITO.vermillion,
 };
 
-const SIGNS: Readonly<Partial<Record<State, string>>> = { changed: '✕', unmapped: '·' };
+const SIGNS: Readonly<Partial<Record<State, string>>> = { changed: '×', unmapped: '·' };
 
 /** One byte of the picture. */
 interface Cell {
@@ -156,7 +156,7 @@ function panel(cells: readonly Cell[], side: 0 | 1, visible: boolean): PlotlyObj
     z: states.map((row) => row.map((state) => STATES.indexOf(state) + 0.5)),
     text: states.map((row) => row.map((state) => SIGNS[state] ?? '')),
     texttemplate: '%{text}',
-    textfont: { size: 9, color: OKABE_ITO.yellow },
+    textfont: { size: 8, color: OKABE_ITO.yellow },
     hovertext: rows.map((row) => row.map(hover)),
     hovertemplate: '%{hovertext}<extra>%{fullData.name}</extra>',
   };
@@ -213,7 +213,7 @@ function fixedLabels(cells: readonly Cell[]): PlotlyObject[] {
       ? '■ thread_info, end marker'
       : '■ end marker',
     unmapped: '■ not mapped',
-    changed: '✕ changed',
+    changed: '× changed',
   };
   const text = states
     .map(
