@@ -14,12 +14,10 @@ const SOURCES = path.join('lib', 'jupyter', 'labextension');
 const STAMP = 'guardpage.json';
 
 /**
- * JupyterLab asks the network neither for news nor for a newer JupyterLab. It draws cells out of view
- * too: else a link into the glossary, when that is not open yet, ends up beside its term. More
- * settings of ours go here; a reader's own settings win.
+ * JupyterLab asks the network neither for news nor for a newer JupyterLab. More settings of ours
+ * go here; a reader's own settings win.
  */
 const SETTINGS = {
-  '@jupyterlab/notebook-extension:tracker': { windowingMode: 'defer' },
   '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false },
 };
 
