@@ -12,6 +12,7 @@ import { producedBy } from './produced';
 import { replaceFile } from './replace-file';
 import type { NotebookResult } from './result';
 import type { Sanitiser } from './sanitise';
+import { settingsFlaw } from './settings';
 import { serialise } from './serialise';
 import { withOutputs } from './store';
 import { compareRuns } from './twice';
@@ -99,6 +100,8 @@ function prepare(file: string, { twice, update }: ReproduceOptions): Job | Noteb
   const nothing = { name: file, cells: [], notRun: [], ms: 0, startMs: 0, written: false };
   if ('finding' in reading) return { ...nothing, outcome: 'failed', findings: [reading.finding] };
   const { notebook, text } = reading;
+  const wrong = settingsFlaw(notebook);
+  if (wrong) return { ...nothing, outcome: 'failed', findings: [wrong], notebook };
   const reason = notebook.metadata.guardpage?.skip;
   if (reason !== undefined)
     return { ...nothing, outcome: 'skipped', reason, findings: [], notebook };

@@ -1,6 +1,7 @@
 import { readSanitiser, type Sanitiser } from './sanitise';
 import { DEFAULT_RULES, IMAGE_RULES, type ImageRule, type Rules } from './compare/rules';
-import type { CellSettings } from './notebook-file';
+import type { Finding } from './finding';
+import type { CellSettings, StoredNotebook } from './notebook-file';
 
 /**
  * What counts as the same for a cell: what its metadata say, else those of the notebook, else the default;
@@ -13,7 +14,7 @@ export function rulesFor(
   cell: CellSettings | undefined,
   sanitisers: readonly Sanitiser[] = [],
 ): Rules {
-  const declared = [...(notebook?.sanitise ?? []), ...(cell?.sanitise ?? [])];
+  const declared = [...listOf(notebook?.sanitise), ...listOf(cell?.sanitise)];
   const tolerance = { ...notebook?.tolerance, ...cell?.tolerance };
   return {
     tolerance: {
@@ -23,6 +24,12 @@ export function rulesFor(
     sanitisers: [...sanitisers, ...declared.map(readSanitiser)],
     images: imageRule(cell?.images ?? notebook?.images),
   };
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value;
+  throw new RangeError(`sanitise: expected a list, got ${JSON.stringify(value)}`);
 }
 
 function size(name: string, value: unknown, otherwise: number): number {
@@ -36,4 +43,16 @@ function imageRule(value: string | undefined): ImageRule {
   if (Object.hasOwn(IMAGE_RULES, value)) return value as ImageRule;
   const rules = Object.keys(IMAGE_RULES).join(', ');
   throw new RangeError(`images: expected ${rules}, got ${JSON.stringify(value)}`);
+}
+
+/** What is wrong with what a notebook's metadata say under `guardpage`; undefined if nothing is. */
+export function settingsFlaw({ cells, metadata }: StoredNotebook): Finding | undefined {
+  for (const [cell, { metadata: own }] of cells.entries()) {
+    try {
+      rulesFor(metadata.guardpage, own.guardpage);
+    } catch (error) {
+      return { kind: 'invalid-notebook', cell, message: (error as Error).message };
+    }
+  }
+  return undefined;
 }

@@ -25,7 +25,7 @@ export function compareOutputs(
   });
 }
 
-/** Joins what neighbouring outputs wrote to one stream: stdout first. Empty text is no output. */
+/** Joins what neighbouring outputs wrote to one stream: stdout first. Empty text and empty bundles are no output. */
 export function joinStreams(outputs: readonly Output[]): Output[] {
   const joined: Output[] = [];
   let group = new Map<string, string>();
@@ -38,7 +38,7 @@ export function joinStreams(outputs: readonly Output[]): Output[] {
   for (const output of outputs) {
     if (output.output_type === 'stream') {
       group.set(output.name, (group.get(output.name) ?? '') + textOf(output.text));
-    } else {
+    } else if (!('data' in output) || Object.keys(output.data).length > 0) {
       flush();
       joined.push(output);
     }
