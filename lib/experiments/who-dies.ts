@@ -41,21 +41,15 @@ export const whoDies = defineExperiment({
   title: 'Who dies of a guard hit',
   question:
     'A task touches the guard page of its stack: which kernels end the task, and which the machine?',
-  parameters: {
-    panicOnOops: {
-      kind: 'choice',
-      description: 'sysctl kernel.panic_on_oops',
-      default: '0',
-      choices: ['0', '1'],
-    },
-  },
+  parameters: {},
   notes: [
     'Model: versions around the changes; one between two of them behaves as the lower one.',
     'Recorded: 6.1.192 boots of this project with panic_on_oops=0. Recursion counts one boot whose single frame landed in the guard page; the two boots that stored above the stack or below the guard page are counted together in the recordings and stand in no row.',
   ],
-  table: ({ panicOnOops }, seed) => ({
+  table: (_values, seed) => ({
     columns: [
       EVIDENCE,
+      { key: 'panicOnOops', label: 'panic_on_oops' },
       { key: 'kernel', label: 'kernel' },
       { key: 'case', label: 'what the task does' },
       { key: 'exception', label: 'came as' },
@@ -66,27 +60,29 @@ export const whoDies = defineExperiment({
       { key: 'line', label: 'first line' },
     ],
     rows: [
-      ...KERNELS.flatMap((kernel) => hits(kernel, panicOnOops === '1', seed)),
-      ...(panicOnOops === '1' ? [] : RECORDED).map(
-        ({ label, boots, machine, task, line }): Row => ({
-          evidence: 'recorded',
-          kernel: '6.1',
-          case: label,
-          exception: machine === 'panic' ? '#DF' : '#PF',
-          machine,
-          task,
-          dies: machine === 'panic' ? 'the machine' : 'the task',
-          boots,
-          line,
-        }),
+      ...[0, 1].flatMap((panicOnOops) =>
+        KERNELS.flatMap((kernel) => hits(kernel, panicOnOops, seed)),
       ),
+      ...RECORDED.map(({ label, boots, machine, task, line }): Row => ({
+        evidence: 'recorded',
+        panicOnOops: 0,
+        kernel: '6.1',
+        case: label,
+        exception: machine === 'panic' ? '#DF' : '#PF',
+        machine,
+        task,
+        dies: machine === 'panic' ? 'the machine' : 'the task',
+        boots,
+        line,
+      })),
     ],
   }),
 });
 
 /** One machine of that version, on which each case is tried. */
-function hits(kernel: string, panicOnOops: boolean, seed: number): Row[] {
-  const scene = buildScene(kernelConfig('vmap', { kernel, panicOnOops }), {
+function hits(kernel: string, panicOnOops: number, seed: number): Row[] {
+  const config = kernelConfig('vmap', { kernel, panicOnOops: panicOnOops === 1 });
+  const scene = buildScene(config, {
     seed,
     neighbour: 'any',
   });
@@ -99,6 +95,7 @@ function hits(kernel: string, panicOnOops: boolean, seed: number): Row[] {
     const { delivery } = m.deliveries[earlier];
     return {
       evidence: 'model',
+      panicOnOops,
       kernel,
       case: label,
       exception: delivery.kind === 'triple-fault' ? 'none' : delivery.vector === 14 ? '#PF' : '#DF',

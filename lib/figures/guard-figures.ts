@@ -107,56 +107,36 @@ const DEATHS = [
   { dies: 'nobody', color: OKABE_ITO.grey, symbol: 'square' },
 ] as const;
 
-/** Who dies of which touch of a guard page, by version. */
+/** Who dies of which touch of a guard page, by version; buttons set panic_on_oops. */
 export function whoDiesFigure(result: ExperimentResult): Figure {
-  const { table, params } = result;
+  const { table } = result;
   const cases = distinct(table, 'case');
-  const label = (text: string) => folded(text, 24);
   const kernels = distinct(table, 'kernel');
-  const traces = DEATHS.flatMap(({ dies, color, symbol }) =>
-    (['model', 'recorded'] as const).flatMap((evidence): PlotlyObject[] => {
-      const rows = rowsWhere(table, (row) => row.dies === dies && row.evidence === evidence);
-      if (rows.length === 0) return [];
-      const real = evidence === 'recorded';
-      return [
-        {
-          type: 'scatter',
-          mode: 'markers',
-          name: real ? `${dies}, in real boots` : dies,
-          marker: {
-            color,
-            symbol: real ? `${symbol}-open` : symbol,
-            size: real ? 22 : 11,
-            ...(real ? { line: { width: 2, color } } : {}),
-          },
-          text: rows.map(
-            ({ row }) =>
-              `came as ${row.exception}: ${row.line}${row.boots === null ? '' : ` (${row.boots} boots)`}`,
-          ),
-          hovertemplate: '%{x}, %{text}<extra>%{fullData.name}</extra>',
-          ...points(rows, 'kernel', 'case', label),
-        },
-      ];
-    }),
-  );
-  const told = cases.map((what) => {
-    const killed = kernels.filter((kernel) =>
-      table.rows.some(
-        (row) => row.kernel === kernel && row.case === what && row.dies === 'the machine',
+  const traces = firstOnTop(
+    [0, 1].flatMap((setting) =>
+      DEATHS.flatMap((death) =>
+        (['model', 'recorded'] as const).flatMap((evidence) =>
+          deathTrace(table, setting, evidence, death),
+        ),
       ),
+    ),
+  );
+  const shown = (setting: number) => traces.map((trace) => trace.legendgroup === String(setting));
+  const told = cases.map((what) => {
+    const killed = table.rows.filter(
+      (row) => row.case === what && row.dies === 'the machine' && row.panicOnOops === 0,
     );
-    return `${what}: ${killed.length === 0 ? 'always the task' : `the machine in ${killed.join(', ')}`}`;
+    const versions = [...new Set(killed.map(({ kernel }) => kernel))];
+    return `${what}: ${killed.length === 0 ? 'always the task' : `the machine in ${versions.join(', ')}`}`;
   });
-  const oops =
-    params.panicOnOops === '1'
-      ? 'With panic_on_oops=1 every oops is the end of the machine, however it came about.'
-      : 'Only what comes as a double fault takes the machine along, and only since 5.8. A touch that leaves RSP room for the page fault’s frame costs the task alone, in every version.';
+  const height = 400;
   return resultFigure(result, {
-    caption: oops,
-    alt: `Dot plot. Horizontal: ${kernels.length} kernels from ${kernels[0]} to ${kernels[kernels.length - 1]}. Vertical: ${cases.length} ways to touch a page beside the stack. ${told.join('; ')}.`,
-    data: firstOnTop(traces),
+    caption:
+      'Only what comes as a double fault takes the machine along, and only since 5.8. A touch that leaves RSP room for the page fault’s frame costs the task alone, in every version. With panic_on_oops=1 (button) every oops is the end of the machine, however it came about.',
+    alt: `Dot plot. Horizontal: ${kernels.length} kernels from ${kernels[0]} to ${kernels[kernels.length - 1]}. Vertical: ${cases.length} ways to touch a page beside the stack. With panic_on_oops=0: ${told.join('; ')}. With panic_on_oops=1: always the machine.`,
+    data: traces,
     layout: {
-      height: 360,
+      height,
       xaxis: {
         type: 'category',
         categoryorder: 'array',
@@ -164,9 +144,62 @@ export function whoDiesFigure(result: ExperimentResult): Figure {
         automargin: true,
         title: { text: 'kernel (version)' },
       },
-      yaxis: categoryAxis(cases.map(label)),
+      yaxis: categoryAxis(cases.map(caseLabel)),
       legend: legendBelow(-0.45, REVERSED),
-      margin: margins({ b: 120 }),
+      margin: margins({ t: 104, b: 120 }),
+      updatemenus: [
+        {
+          type: 'buttons',
+          direction: 'right',
+          x: 0,
+          xanchor: 'left',
+          y: 1 + 12 / height,
+          yanchor: 'bottom',
+          pad: { t: 4, b: 4 },
+          buttons: [0, 1].map((setting) => ({
+            label: `panic_on_oops=${setting}`,
+            method: 'update',
+            args: [{ visible: shown(setting) }, {}],
+          })),
+        },
+      ],
     },
   });
+}
+
+const caseLabel = (text: string) => folded(text, 24);
+
+function deathTrace(
+  table: ExperimentResult['table'],
+  setting: number,
+  evidence: 'model' | 'recorded',
+  { dies, color, symbol }: (typeof DEATHS)[number],
+): PlotlyObject[] {
+  const rows = rowsWhere(
+    table,
+    (row) => row.dies === dies && row.evidence === evidence && row.panicOnOops === setting,
+  );
+  if (rows.length === 0) return [];
+  const real = evidence === 'recorded';
+  return [
+    {
+      type: 'scatter',
+      mode: 'markers',
+      name: real ? `${dies}, in real boots` : dies,
+      legendgroup: String(setting),
+      visible: setting === 0,
+      marker: {
+        color,
+        symbol: real ? `${symbol}-open` : symbol,
+        size: real ? 22 : 11,
+        ...(real ? { line: { width: 2, color } } : {}),
+      },
+      text: rows.map(
+        ({ row }) =>
+          `came as ${row.exception}: ${row.line}${row.boots === null ? '' : ` (${row.boots} boots)`}`,
+      ),
+      hovertemplate: '%{x}, %{text}<extra>%{fullData.name}</extra>',
+      ...points(rows, 'kernel', 'case', caseLabel),
+    },
+  ];
 }
