@@ -16,13 +16,22 @@ export function refusing<T>(work: () => T): T {
 }
 
 /** Reads a whole number, decimal or 0x…. */
-export function wholeNumber(name: string, least: number): (text: string) => number {
+export function wholeNumber(
+  name: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
   return (text) => {
     const value = /^-?(\d+|0x[0-9a-f]+)$/i.test(text)
       ? Number(text.replace(/^-/, '')) * (text.startsWith('-') ? -1 : 1)
       : NaN;
-    if (!Number.isSafeInteger(value) || value < least) {
-      const from = least > -(2 ** 46) ? ` from ${least}` : '';
+    if (!Number.isInteger(value) || value < least || value > most) {
+      const from =
+        most < Number.MAX_SAFE_INTEGER || value > most
+          ? ` from ${least} to ${most}`
+          : least > -(2 ** 46)
+            ? ` from ${least}`
+            : '';
       throw new UsageError(
         `--${name}: expected a whole number${from}, got ${JSON.stringify(text)}`,
       );
@@ -62,6 +71,7 @@ export function addKernelOptions(command: Command): Command {
     .option('--no-stack-end-check', 'SCHED_STACK_END_CHECK=n')
     .option('--stack-protector', 'STACKPROTECTOR=y')
     .option('--no-stack-protector', 'STACKPROTECTOR=n')
+    .option('--kasan', 'KASAN=y: checked loads and stores, stacks twice as large')
     .option('--no-df-ist', 'leave #DF on the stack that overflowed')
     .option(
       '--neighbour <kind>',
@@ -76,6 +86,7 @@ export interface KernelFlags {
   readonly kernel?: string;
   readonly stackEndCheck?: boolean;
   readonly stackProtector?: boolean;
+  readonly kasan?: boolean;
   readonly dfIst: boolean;
   readonly neighbour?: NeighbourKind;
   readonly seed: number;
@@ -85,8 +96,8 @@ export function kernelOptions(flags: KernelFlags): KernelOptions & {
   seed: number;
   neighbour?: NeighbourKind;
 } {
-  const { kernel, stackEndCheck, stackProtector, dfIst, neighbour, seed } = flags;
-  return { kernel, stackEndCheck, stackProtector, doubleFaultIst: dfIst, neighbour, seed };
+  const { kernel, stackEndCheck, stackProtector, kasan, dfIst, neighbour, seed } = flags;
+  return { kernel, stackEndCheck, stackProtector, kasan, doubleFaultIst: dfIst, neighbour, seed };
 }
 
 /** JSON of a report: addresses as `0x…` strings, bytes left out. */

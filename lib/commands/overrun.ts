@@ -23,7 +23,8 @@ interface Flags
   readonly json?: boolean;
 }
 
-const ANY = -(2 ** 46);
+/** No frame is larger than the half of the address space that the kernel lives in. */
+const MOST = 2 ** 46;
 
 /** `guardpage overrun`: one overrun on a populated machine, then what follows. */
 export const register: Register = (program) => {
@@ -36,19 +37,19 @@ export const register: Register = (program) => {
     .option(
       '--past <bytes>',
       'recursion to that far below the base, then return',
-      wholeNumber('past', 0),
+      wholeNumber('past', 0, MOST),
     )
     .option(
       '--jump <bytes>',
       'one frame that lands that far below the base',
-      wholeNumber('jump', 0),
+      wholeNumber('jump', 0, MOST),
     )
     .option(
       '--poke <bytes>',
       'an 8-byte store that far below the base (negative: above)',
-      wholeNumber('poke', ANY),
+      wholeNumber('poke', -MOST, MOST),
     )
-    .option('--peek <bytes>', 'an 8-byte load there', wholeNumber('peek', ANY))
+    .option('--peek <bytes>', 'an 8-byte load there', wholeNumber('peek', -MOST, MOST))
     .option(
       '--irq <bytes>',
       'a device interrupts with that many bytes of the stack left',
@@ -62,7 +63,11 @@ export const register: Register = (program) => {
       oneOf('frames', ['dense', 'sparse'] as const),
       'sparse' as const,
     )
-    .option('--frame <bytes>', 'alloca of one recursion (default 256)', wholeNumber('frame', 1))
+    .option(
+      '--frame <bytes>',
+      'alloca of one recursion (default 256)',
+      wholeNumber('frame', 1, MOST),
+    )
     .option('--trials <n>', 'that many runs, seeds counting up', wholeNumber('trials', 1), 1)
     .option('--json', 'JSON, a line a trial')
     .action(({ trials, json, ...flags }: Flags) => {

@@ -36,7 +36,7 @@ export interface KernelConfig extends KernelFeatures {
   readonly SMP: boolean;
   readonly DEBUG_STACK_USAGE: boolean;
   readonly DEBUG_STACKOVERFLOW: boolean;
-  /** Doubles THREAD_SIZE. Its shadow memory is not modelled; see detectors/kasan. */
+  /** Doubles THREAD_SIZE; the probe's loads and stores are checked. See detectors/kasan-report. */
   readonly KASAN: boolean;
   /** Memory is compacted for a request of a higher order; the recorded small kernels had it off. */
   readonly COMPACTION: boolean;

@@ -120,6 +120,8 @@ export class Machine extends KernelAccess {
   /** No task is runnable. */
   idle = false;
   oopses = 0;
+  /** KASAN has reported: it does so once. */
+  kasanReported = false;
   /** What a probe's next command is to be watched by. */
   nextWatch: WriteWatch | null = null;
   /** Tasks that have exited and wait for what they held to be freed. */
@@ -248,6 +250,7 @@ export class Machine extends KernelAccess {
     this.state = 'alive';
     this.idle = false;
     this.oopses = 0;
+    this.kasanReported = false;
     this.watch = null;
     this.nextWatch = null;
     this.random = random;

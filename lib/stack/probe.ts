@@ -2,6 +2,7 @@ import type { VirtAddr } from '../x86/addr';
 import type { GprName } from '../x86/cpu';
 import { PT_REGS_SIZE } from './config';
 import { loadProbeModule } from './before-threads';
+import { kasanAccess } from './detectors/kasan-report';
 import type { Machine } from './machine';
 import { popCanary, pushCanary, wakeUpProcess } from './scheduler';
 import { createTask, currentTaskStruct, type Task } from './task';
@@ -102,13 +103,17 @@ export function defineProbe({ text, config }: Machine): void {
   const cold = text.define('kfn.cold', 0x30, MODULE);
   const peek = text.at(cold, 0x12, (m) => {
     withRspOfAccess(m, (address) => {
+      kasanAccess(m, address, 8, false);
       m.cpu.gpr.r12 = m.load64(address);
     });
     m.cpu.rip = afterCommand;
   });
   const poke = text.at(cold, 0x28, (m) => {
     m.cpu.gpr.rcx = POKE_VALUE;
-    withRspOfAccess(m, (address) => m.store64(address, POKE_VALUE));
+    withRspOfAccess(m, (address) => {
+      kasanAccess(m, address, 8, true);
+      m.store64(address, POKE_VALUE);
+    });
     m.cpu.rip = afterCommand;
   });
   const afterCommand = text.at(kfn, 0x165, (m) => {
@@ -165,9 +170,14 @@ export function defineProbe({ text, config }: Machine): void {
     const rc = gpr[c];
     // The -O2 build keeps the depth in a register, the -Os build reads it again.
     const depth = config.STACKPROTECTOR ? gpr.r13 : m.load64(rc + RC.DEPTH);
-    if (m.load64(rc + RC.FILL) !== 0n)
-      m.fill(gpr[p], memsetLength(m.load64(rc + RC.FRAME)), DENSE_BYTE);
-    else m.store8(gpr[p], Number(depth & 0xffn));
+    if (m.load64(rc + RC.FILL) !== 0n) {
+      const length = memsetLength(m.load64(rc + RC.FRAME));
+      kasanAccess(m, gpr[p], length, true);
+      m.fill(gpr[p], length, DENSE_BYTE);
+    } else {
+      kasanAccess(m, gpr[p], 1, true);
+      m.store8(gpr[p], Number(depth & 0xffn));
+    }
     if (gpr[p] <= m.load64(rc + RC.LIMIT)) m.cpu.rip = leaveRecurse;
     else {
       gpr.rdi = rc;
@@ -193,6 +203,7 @@ export function defineProbe({ text, config }: Machine): void {
   });
   const land = text.at(jump, 0x93, (m) => {
     const { gpr } = m.cpu;
+    kasanAccess(m, gpr[inJump.p], 1, true);
     m.store8(gpr[inJump.p], 1);
     m.store64(gpr[inJump.c] + RC.DEPTH, 2n);
     gpr.rdi = BigInt(m.load8(gpr[inJump.p]));

@@ -11,6 +11,7 @@ export type Detector =
   | 'general-protection'
   | 'stack-end-check'
   | 'stack-protector'
+  | 'kasan'
   | 'bad-pagetable'
   | 'kernel-warning'
   | 'kernel-assertion'
@@ -44,6 +45,7 @@ export interface Neighbour {
 }
 
 const FIRST_SYMPTOM: readonly (readonly [RegExp, Detector])[] = [
+  [/^BUG: KASAN:/, 'kasan'],
   [/stack guard page was hit/, 'guard-page'],
   [/PANIC: double fault|^double fault:/, 'double-fault'],
   [/corrupted stack end detected/, 'stack-end-check'],

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { main } from '../../lib/cli';
+
+/** Runs `guardpage overrun …` in this process. */
+async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const written = { out: '', err: '' };
+  const originals = [process.stdout.write, process.stderr.write] as const;
+  const capture = (into: 'out' | 'err') =>
+    ((text: string | Uint8Array) => {
+      written[into] += String(text);
+      return true;
+    }) as typeof process.stdout.write;
+  process.stdout.write = capture('out');
+  process.stderr.write = capture('err');
+  try {
+    return { code: await main(['overrun', ...argv]), ...written };
+  } finally {
+    [process.stdout.write, process.stderr.write] = originals;
+  }
+}
+
+const HEX = /^0x[0-9a-f]+$/;
+const isOneOf =
+  (...words: unknown[]) =>
+  (value: unknown) =>
+    words.includes(value);
+const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
+
+/** Every key that the contract names, with what it may hold. */
+const CONTRACT: Readonly<Record<string, (value: never) => boolean>> = {
+  outcome: isOneOf('none', 'immediate', 'delayed', 'silent'),
+  phase: isOneOf(null, 'immediate', 'activity', 'wake', 'final'),
+  machine: isOneOf('alive', 'panic', 'reset', 'hang'),
+  task: isOneOf('alive', 'killed'),
+  detector: isOneOf(
+    null,
+    ...['guard-page', 'double-fault', 'triple-fault', 'page-fault', 'general-protection'],
+    ...['stack-end-check', 'stack-protector', 'bad-pagetable', 'kernel-warning'],
+    ...['kernel-assertion', 'reader', 'kasan'],
+  ),
+  victims: (value: { class: unknown; pages: unknown; bytesChanged: unknown }[]) =>
+    value.every(
+      (victim) =>
+        typeof victim.class === 'string' && isCount(victim.pages) && isCount(victim.bytesChanged),
+    ),
+  ownDamage: (value: { endMagic: unknown; threadInfo: unknown }) =>
+    typeof value.endMagic === 'boolean' && Array.isArray(value.threadInfo),
+  rsp: (value: string) => HEX.test(value),
+  cr2: (value: string | null) => value === null || HEX.test(value),
+  console: (value: unknown[]) => value.every((line) => typeof line === 'string'),
+  kernel: (value: string) => /^\d+\.\d+/.test(value),
+  patched: (value: unknown) => typeof value === 'boolean',
+  seed: isCount,
+};
+
+describe('guardpage overrun --json', function () {
+  this.timeout(30_000);
+
+  it('has every key of the contract, with values of the contract', async () => {
+    for (const argv of [
+      ['--era', 'vmap'],
+      ['--era', 'vmap', '--poke', '-8'],
+      ['--era', 'vmap', '--poke', '8', '--no-stack-protector'],
+      ['--era', '16k', '--past', '512', '--frames', 'dense', '--neighbour', 'stack'],
+      ['--era', '8k', '--kernel', '6.1', '--jump', '1024', '--neighbour', 'slab', '--seed', '7'],
+      ['--era', '16k', '--kernel', '6.1', '--kasan', '--jump', '1024', '--neighbour', 'free'],
+    ]) {
+      const { code, out, err } = await run(...argv, '--json');
+      assert.deepEqual({ code, err }, { code: 0, err: '' }, argv.join(' '));
+      assert.equal(out.trimEnd().split('\n').length, 1);
+      const report = JSON.parse(out) as Record<string, never>;
+      for (const [key, allows] of Object.entries(CONTRACT)) {
+        assert.ok(key in report && allows(report[key]), `${key} of ${argv.join(' ')}`);
+      }
+    }
+  });
+
+  it('says what the version and the options decide', async () => {
+    const json = async (...argv: string[]) =>
+      JSON.parse((await run(...argv, '--json')).out) as Record<string, unknown>;
+    const vmap = await json();
+    assert.deepEqual(
+      [vmap.kernel, vmap.patched, vmap.detector, vmap.machine, vmap.seed],
+      ['6.1', false, 'guard-page', 'panic', 1],
+    );
+    assert.equal((await json('--era', '8k')).kernel, '3.14');
+    assert.equal((await json('--era', '16k', '--past', '0')).kernel, '3.15');
+    assert.equal((await json('--era', '8k', '--kernel', '6.1', '--past', '0')).patched, true);
+    const killed = await json('--poke', '8');
+    assert.deepEqual([killed.task, killed.machine], ['killed', 'alive']);
+    const noIst = await json('--no-df-ist');
+    assert.deepEqual([noIst.machine, noIst.detector], ['reset', 'triple-fault']);
+    const placed = await json('--stack-base', '0xffffc90000590000');
+    assert.equal(placed.cr2, '0xffffc9000058ff58');
+  });
+
+  it('gives a line a trial, each as alone with its seed', async () => {
+    const argv = ['--era', '16k', '--past', '512', '--json'];
+    const { out } = await run(...argv, '--trials', '2', '--seed', '4');
+    const alone = await Promise.all([run(...argv, '--seed', '4')]);
+    const [first, second] = out.trimEnd().split('\n');
+    assert.equal(first, alone[0].out.trimEnd());
+    assert.equal((JSON.parse(second) as { seed: number }).seed, 5);
+  });
+});
+
+describe('guardpage overrun, asked wrongly', () => {
+  const WRONG: readonly (readonly [argv: string, says: RegExp])[] = [
+    ['--kernel 9.9', /kernel: expected a version from 2\.6\.32 to 6\.19, got 9\.9/],
+    ['--kernel moon', /kernel/],
+    ['--era 32k', /--era: expected 8k, 16k, vmap, got "32k"/],
+    ['--era vmap --kernel 4.8', /VMAP_STACK needs HAVE_ARCH_VMAP_STACK/],
+    ['--past -1', /--past: expected a whole number from 0 to \d+, got "-1"/],
+    ['--frame 0', /--frame: expected a whole number from 1 to \d+, got "0"/],
+    ['--frame 18446744073709551616', /--frame: expected a whole number from 1 to 70368744177664/],
+    ['--jump 140737488355328', /--jump: expected a whole number from 0 to 70368744177664/],
+    ['--past 8 --jump 8', /expected one of past, jump, .*, got past and jump/],
+    ['--rsp xyz', /--rsp: .*hexadecimal.*"xyz"/],
+    ['--rsp 0xffffffffffffffff', /landing: expected an address below/],
+    ['--stack-base 0x1000', /stack base: expected/],
+    ['--neighbour moon', /--neighbour: expected stack, slab, .*, got "moon"/],
+    ['--trials 0', /--trials: expected a whole number from 1/],
+    ['--era 8k --stack-end-check', /SCHED_STACK_END_CHECK is not in 3\.14/],
+    ['--kasan --kernel 4.9', /KASAN/],
+  ];
+
+  for (const [argv, says] of WRONG) {
+    it(`refuses ${argv} with one clear line`, async () => {
+      const { code, out, err } = await run(...argv.split(' '));
+      assert.equal(code, 2);
+      assert.equal(out, '');
+      assert.match(err, says);
+      assert.equal(err.trimEnd().split('\n').length, 1, err);
+    });
+  }
+});
+
+describe('KASAN in an overrun', () => {
+  it('reports a store to a free page and to vmalloc space, once, and lets it happen', async () => {
+    const reportOf = async (argv: string) => {
+      const { out } = await run(...argv.split(' '), '--kasan', '--json');
+      const report = JSON.parse(out) as { detector: string; phase: string; console: string[] };
+      const bugs = report.console.filter((line) => line.startsWith('BUG: KASAN:'));
+      return { detector: report.detector, phase: report.phase, bugs };
+    };
+    assert.deepEqual(await reportOf('--era 16k --kernel 6.1 --jump 1024 --neighbour free'), {
+      detector: 'kasan',
+      phase: 'immediate',
+      bugs: ['BUG: KASAN: use-after-free in jump+0x93/0xa0 [kstk]'],
+    });
+    assert.deepEqual(await reportOf('--poke 8'), {
+      detector: 'kasan',
+      phase: 'immediate',
+      bugs: ['BUG: KASAN: vmalloc-out-of-bounds in kfn.cold+0x28/0x30 [kstk]'],
+    });
+  });
+
+  it('knows nothing of pushes, nor of a neighbour’s stack', async () => {
+    const { out } = await run('--kasan', '--json');
+    assert.equal((JSON.parse(out) as { detector: string }).detector, 'guard-page');
+    const live = await run(
+      ...'--era 16k --kernel 6.1 --kasan --past 512 --frames dense --neighbour stack --json'.split(
+        ' ',
+      ),
+    );
+    assert.notEqual((JSON.parse(live.out) as { detector: string }).detector, 'kasan');
+  });
+});
