@@ -51,6 +51,16 @@ export class SlabModel {
     const { pageInfo } = this.machine.pageAllocator;
     assert.equal(pageInfo.pagesOf('slab'), this.cache.slabCount << order);
     this.machine.pageAllocator.check();
+    this.checkFree();
+  }
+
+  /** What is not in use is free, and found along the lists. */
+  private checkFree(): void {
+    const { memory, directMap } = this.machine;
+    const free = this.cache.freeObjects((at) => memory.read64(directMap.virtToPhys(at)));
+    const all = this.cache.slabCount * this.cache.layout.objectsPerSlab;
+    assert.equal(free.size, all - this.objects.length);
+    for (const { address } of this.objects) assert.equal(free.has(address), false);
   }
 
   private checkContents(address: bigint, byte: number): void {
