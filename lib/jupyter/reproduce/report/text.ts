@@ -44,11 +44,26 @@ function findingText(
       lines.push(paint('dim', `    | ${line}`));
     }
   }
-  lines.push(...details.map((line) => `    ${painted(cut(line), paint)}`));
+  lines.push(...aligned(details).map((line) => `    ${painted(cut(line), paint)}`));
   const ended = cells.at(-1)?.index === cell && notRun.length > 0;
   if (ended && cell !== undefined)
     lines.push(paint('dim', `    (cells after it, not run: ${notRun.length})`));
   return lines.join('\n');
+}
+
+/** Long lines that differ far behind their beginning are shown from shortly before the difference on. */
+function aligned(lines: readonly string[]): string[] {
+  const out = [...lines];
+  for (let i = 0; i + 1 < out.length; i += 1) {
+    const [a, b] = [out[i], out[i + 1]];
+    if (!a.startsWith('- ') || !b.startsWith('+ ') || Math.max(a.length, b.length) <= WIDTH)
+      continue;
+    let same = 2;
+    while (same < a.length && a[same] === b[same]) same += 1;
+    if (same < WIDTH / 2) continue;
+    [out[i], out[i + 1]] = [a, b].map((line) => `${line.slice(0, 2)}…${line.slice(same - 40)}`);
+  }
+  return out;
 }
 
 const cut = (line: string) => (line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line);
