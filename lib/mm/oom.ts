@@ -22,8 +22,10 @@ export interface OomTask {
 export interface OomKiller {
   /** Processes with memory of their own, in the order of the task list; kernel threads have none. */
   tasks(): readonly OomTask[];
-  /** Kills the process and gives its memory back. */
+  /** Kills the process and gives its memory back: at once, or as soon as it has left the kernel. */
   kill(pid: number): void;
+  /** tsk_is_oom_victim(current): whoever asks has been killed already; nobody else is killed for it. */
+  currentIsVictim?(): boolean;
 }
 
 /** Who asked for what when memory ran out. */

@@ -102,6 +102,8 @@ export function allocSlow(allocator: PageAllocator, request: Request): number {
     if (sinceVersion(allocator.version, '4.10') && unreserveAny(allocator, request)) continue;
     pfn = allocator.fromFreelists(request, 'high');
     if (pfn >= 0) return pfn;
+    // "Avoid allocations with no watermarks from looping endlessly."
+    if (hooks.oomKiller?.currentIsVictim?.()) break;
     if (options.mayOom === false || !outOfMemory(allocator, request)) break;
   }
   if (!options.nowarn) warnAlloc(allocator, request);

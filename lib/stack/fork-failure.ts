@@ -18,6 +18,8 @@ export interface ForkTrialOptions extends KernelOptions {
   /** Threads to create; 400 unless given. */
   readonly threads?: number;
   readonly fragmentation?: Fragmentation;
+  /** Who creates the threads: kthreadd unless given, or the program that holds the memory, by fork(). */
+  readonly forker?: 'kthreadd' | 'hog';
 }
 
 /** What became of a number of threads that were to be created. */
@@ -48,12 +50,16 @@ const HOG_PID = 24;
  * Creates kernel threads on a machine whose memory is in crumbs: order-1 or order-2 stacks from the direct map
  * against single pages mapped by vmalloc. The refusal, the OOM killer and its victim are the allocator's.
  *
- * Simplified: one program holds all user memory, and who is killed gives it back at once.
+ * Simplified: one program holds all user memory, and when it is killed it gives it back at once; but if it is
+ * forking itself (`forker`), only after its fork has failed, as the OOM killer's victim that it is by then.
  *
  * @throws RangeError for numbers out of range, or a configuration that Linux refuses
  */
 export function forkTrial(options: ForkTrialOptions = {}): ForkTrialReport {
-  const { fragmentation = 'none', threads = 400, seed = 1 } = options;
+  const { fragmentation = 'none', threads = 400, seed = 1, forker = 'kthreadd' } = options;
+  if (forker !== 'kthreadd' && forker !== 'hog') {
+    throw new RangeError(`forker: expected kthreadd or hog, got ${JSON.stringify(forker)}`);
+  }
   if (!FRAGMENTATIONS.includes(fragmentation)) {
     throw new RangeError(
       `fragmentation: expected ${FRAGMENTATIONS.join(', ')}, got ${JSON.stringify(fragmentation)}`,
@@ -65,10 +71,12 @@ export function forkTrial(options: ForkTrialOptions = {}): ForkTrialReport {
   const m = new Machine(config, { seed, ramMiB: options.ramMiB });
   const { pageAllocator } = m;
   const held = fragment(m, fragmentation);
-  listen(m, fragmentation === 'user' ? held : []);
+  const hog = new Hog(m, fragmentation === 'user' ? held : [], forker === 'hog');
+  listen(m, hog);
   const freeKb = pageAllocator.freePageCount * 4;
   const freeBlocks = Array.from({ length: ORDERS }, (_, order) => pageAllocator.freeCount(order));
-  const created = createThreads(m, threads);
+  const created = createThreads(m, threads, forker);
+  hog.exit();
   return {
     asked: threads,
     created,
@@ -106,8 +114,36 @@ function fragment(m: Machine, fragmentation: Fragmentation): number[] {
   return kept;
 }
 
+/** The program that holds user memory. */
+class Hog {
+  private killed = false;
+
+  constructor(
+    private readonly m: Machine,
+    readonly pages: number[],
+    private readonly forks: boolean,
+  ) {}
+
+  get isVictim(): boolean {
+    return this.killed && this.forks;
+  }
+
+  kill(): void {
+    this.killed = true;
+    // In the middle of a fork it must leave the kernel first.
+    if (!this.forks) this.exit();
+  }
+
+  /** Gives its memory back if it has been killed. */
+  exit(): void {
+    if (!this.killed) return;
+    for (const pfn of this.pages.splice(0)) this.m.pageAllocator.freePages(pfn, 0);
+  }
+}
+
 /** Lets the allocator speak to the console, and gives the OOM killer a program to kill. */
-function listen(m: Machine, hogPages: number[]): void {
+function listen(m: Machine, hog: Hog): void {
+  const { pages: hogPages } = hog;
   const { hooks } = m.pageAllocator;
   hooks.printk = (line) => m.printk(line);
   hooks.onPanic = () => {
@@ -140,22 +176,25 @@ function listen(m: Machine, hogPages: number[]): void {
               oomScoreAdj: 0,
             },
           ],
-    kill: () => {
-      for (const pfn of hogPages.splice(0)) m.pageAllocator.freePages(pfn, 0);
-    },
+    kill: () => hog.kill(),
+    currentIsVictim: () => hog.isVictim,
   };
 }
 
-/** kthreadd creates the threads, one after the other, until one can't be had. */
-function createThreads(m: Machine, threads: number): number {
+/** kthreadd or the program creates the threads, one after the other, until one can't be had. */
+function createThreads(m: Machine, threads: number, forker: 'kthreadd' | 'hog'): number {
   const entry = m.text.define('ret_from_fork').address;
   let created = 0;
-  const kthreadd = m.text.define('kthreadd', 0xc0);
+  const kthreadd = m.text.define(forker === 'hog' ? '__do_sys_clone' : 'kthreadd', 0xc0);
   m.text.setFrameRule(kthreadd.address, { kind: 'end' });
   m.text.at(kthreadd, 0, (machine) => {
     while (created < threads && machine.state === 'alive') {
-      const comm = `kstk/${created}`;
-      const task = createTask(machine, { kind: 'kthread', comm, entry, argument: 0n });
+      const task = createTask(machine, {
+        kind: forker === 'hog' ? 'user' : 'kthread',
+        comm: forker === 'hog' ? 'hog' : `kstk/${created}`,
+        entry,
+        argument: 0n,
+      });
       if (!task) break;
       created++;
     }
@@ -163,8 +202,8 @@ function createThreads(m: Machine, threads: number): number {
     machine.call(machine.text.define('schedule').address, kthreadd.address);
   });
   const task = createTask(m, {
-    kind: 'kthread',
-    comm: 'kthreadd',
+    kind: forker === 'hog' ? 'user' : 'kthread',
+    comm: forker,
     entry: kthreadd.address,
     argument: 0n,
   });

@@ -24,7 +24,7 @@ describe('creating 400 threads on 64 MiB in crumbs', () => {
   const trial = (
     era: '8k' | '16k' | 'vmap',
     fragmentation: Fragmentation,
-    options: { compaction?: boolean; kernel?: string } = {},
+    options: { compaction?: boolean; kernel?: string; forker?: 'hog' } = {},
   ) => forkTrial({ era, kernel: '6.1', stackProtector: false, fragmentation, ...options });
 
   it('needs blocks that are not there with stacks in the direct map, and none with VMAP_STACK', () => {
@@ -82,6 +82,22 @@ describe('creating 400 threads on 64 MiB in crumbs', () => {
     assert.ok(!immovable.console.includes('COMPACTION is disabled!!!'));
     assert.equal(trial('8k', 'user', { compaction: true, kernel: '6.1' }).oomKills, 0);
     assert.equal(trial('8k', 'user', { compaction: false, kernel: '6.1' }).oomKills, 1);
+  });
+
+  it('fails in the words that were recorded when the one who forks has been killed for it', () => {
+    const { console, end, oomKills } = trial('16k', 'user', { forker: 'hog' });
+    assert.deepEqual({ end, oomKills }, { end: 'failure', oomKills: 1 });
+    const gfp = 'mode:0x400dc0(GFP_KERNEL_ACCOUNT|__GFP_ZERO)';
+    const said = verdicts(console.join('\n'));
+    assert.deepEqual(
+      said.filter((line) => !line.startsWith('COMPACTION')),
+      [
+        `hog invoked oom-killer: gfp_mask=0x400dc0(GFP_KERNEL_ACCOUNT|__GFP_ZERO), order=2, oom_score_adj=0`,
+        'Out of memory: Killed process (hog)',
+        `hog: page allocation failure: order:2, ${gfp}, nodemask=(null)`,
+      ],
+    );
+    assert.deepEqual(trial('vmap', 'user', { forker: 'hog' }).console, []);
   });
 
   it('gives the same for the same seed', () => {
