@@ -55,7 +55,7 @@ export function architecturesFigure(result: ExperimentResult): Figure {
     table.rows.some((row) => row.arch === arch && row.have === 'selected'),
   ).length;
   return resultFigure(result, {
-    caption: `A square where the architecture’s Kconfig has the line \`select HAVE_ARCH_VMAP_STACK\`, so that VMAP_STACK can be chosen at all. ${having} of ${arches.length} do by ${versions[versions.length - 1]}; the others cannot have them.`,
+    caption: `A square where the architecture’s Kconfig selects HAVE_ARCH_VMAP_STACK, so that VMAP_STACK can be chosen at all. ${having} of ${arches.length} do by ${versions[versions.length - 1]}; the others cannot have them.`,
     alt: `Dot plot. Horizontal: ${versions.length} kernels from ${versions[0]} to ${versions[versions.length - 1]}. Vertical: ${arches.length} architectures. Selected: ${first.join(', ')}.`,
     data: firstOnTop(data),
     layout: {
