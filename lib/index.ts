@@ -195,6 +195,7 @@ export {
   kernelStackKb,
   kernelStackLine,
   maxThreads,
+  stackCharges,
   StackMemcg,
   type StackCharges,
 } from './stack/stack-accounting';

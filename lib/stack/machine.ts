@@ -44,6 +44,7 @@ interface MachineSnapshot {
   readonly tasks: readonly { readonly task: Task; readonly state: Task['state'] }[];
   readonly runQueue: readonly Task[];
   readonly cachedStacks: readonly VirtAddr[];
+  readonly stackPayers: ReadonlyMap<VirtAddr, string>;
   readonly consoleLines: number;
   readonly switches: number;
   readonly deliveries: number;
@@ -108,6 +109,8 @@ export class Machine extends KernelAccess {
   readonly caches: ReadonlyMap<string, KmemCache>;
   /** Freed stacks that wait for the next fork (VMAP_STACK). */
   readonly cachedStacks: VirtAddr[] = [];
+  /** Stacks that a memory cgroup pays for, and which: those of tasks that were forked in one. */
+  readonly stackPayers: Map<VirtAddr, string> = new Map();
   /** Where the next stack is to lie, for an experiment that needs it there. */
   nextStack: VirtAddr | null = null;
   readonly idleTask: Task;
@@ -207,6 +210,7 @@ export class Machine extends KernelAccess {
       tasks: this.tasks.map((task) => ({ task, state: task.state })),
       runQueue: [...this.runQueue],
       cachedStacks: [...this.cachedStacks],
+      stackPayers: new Map(this.stackPayers),
       consoleLines: this.console.length,
       switches: this.switches,
       deliveries: this.deliveries.length,
@@ -239,6 +243,8 @@ export class Machine extends KernelAccess {
     }
     this.runQueue.splice(0, Infinity, ...saved.runQueue);
     this.cachedStacks.splice(0, Infinity, ...saved.cachedStacks);
+    this.stackPayers.clear();
+    for (const [stack, cgroup] of saved.stackPayers) this.stackPayers.set(stack, cgroup);
     this.console.length = saved.consoleLines;
     this.printedAt.length = saved.consoleLines;
     this.switches = saved.switches;

@@ -41,12 +41,20 @@ export function maxThreads(config: KernelConfig, ramBytes: number): number {
 /** Who pays for a stack: a memory cgroup, by name, and how much. */
 export type StackCharges = ReadonlyMap<string, number>;
 
+/** What each memory cgroup pays for stacks on a machine, KB: those of its tasks, and cached ones that it still has. */
+export function stackCharges(m: Machine): StackCharges {
+  const sums = new Map<string, number>();
+  const kb = m.config.THREAD_SIZE / 1024;
+  for (const cgroup of m.stackPayers.values()) sums.set(cgroup, (sums.get(cgroup) ?? 0) + kb);
+  return sums;
+}
+
 /**
  * Which memory cgroup pays for which stacks, of one CPU and its cache.
  *
  * While the page allocator charged (__GFP_ACCOUNT), a cached stack went on being paid for by the cgroup in
  * which it was first allocated, which it kept from dying; since the charge follows the task (Roman
- * Gushchin, 2018) it does not. Independent of a Machine.
+ * Gushchin, 2018) it does not. A model without a machine; {@link stackCharges} reads one.
  */
 export class StackMemcg {
   private readonly cache: { owner: string | null }[] = [];

@@ -30,6 +30,8 @@ export interface NewTask {
   /** Where it starts when it first runs, with RBX = `argument`. */
   readonly entry: VirtAddr;
   readonly argument: bigint;
+  /** Memory cgroup that pays for its stack; the root, which nobody charges, unless given. */
+  readonly cgroup?: string;
 }
 
 /**
@@ -37,11 +39,12 @@ export interface NewTask {
  *
  * @returns null if there is no memory
  */
-export function createTask(m: Machine, { kind, comm, entry, argument }: NewTask): Task | null {
+export function createTask(m: Machine, options: NewTask): Task | null {
+  const { kind, comm, entry, argument, cgroup } = options;
   const { config } = m;
   const taskStruct = m.allocObject('task_struct');
   if (taskStruct === null) return null;
-  const stack = allocThreadStack(m);
+  const stack = allocThreadStack(m, cgroup);
   if (stack === null) {
     m.freeObject('task_struct', taskStruct);
     return null;

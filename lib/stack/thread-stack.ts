@@ -8,14 +8,23 @@ import { currentTask } from './task';
  * alloc_thread_stack_node(): from the vmalloc area with VMAP_STACK (ba14a194a434, since v4.9), else
  * 2^THREAD_SIZE_ORDER pages of the direct map. A refusal is in the kernel's log.
  *
+ * @param cgroup that pays for it, if any: for a new stack where the allocator charges (__GFP_ACCOUNT), for any
+ *   where the charge goes with the task
  * @returns the lowest address, or null if there is no memory
  * @throws RangeError if a stack was asked for at an address where none can lie
  */
-export function allocThreadStack(m: Machine): VirtAddr | null {
+export function allocThreadStack(m: Machine, cgroup?: string): VirtAddr | null {
   const at = m.nextStack;
   m.nextStack = null;
-  if (m.config.VMAP_STACK) return vmapStack(m, at);
-  return at === null ? directStack(m) : directStackAt(m, at);
+  const { memcgCharge, VMAP_STACK } = m.config;
+  const cached = m.cachedStacks.length;
+  const stack = VMAP_STACK ? vmapStack(m, at) : at === null ? directStack(m) : directStackAt(m, at);
+  const isNew = m.cachedStacks.length === cached;
+  if (stack !== null && cgroup !== undefined) {
+    if (memcgCharge === 'task' || (memcgCharge === 'allocation' && isNew))
+      m.stackPayers.set(stack, cgroup);
+  }
+  return stack;
 }
 
 function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
@@ -86,9 +95,11 @@ function refuse(m: Machine, at: VirtAddr, expected: string): never {
 /** Frees a dead task's stack; with VMAP_STACK into the CPU's cache while it has room (ac496bf48d97, v4.9). */
 export function freeThreadStack(m: Machine, stack: VirtAddr): void {
   const { config, cachedStacks, vmalloc, pageAllocator, directMap } = m;
+  const keeps = config.VMAP_STACK && cachedStacks.length < config.NR_CACHED_STACKS;
+  if (config.memcgCharge === 'task' || !keeps) m.stackPayers.delete(stack);
   if (!config.VMAP_STACK) {
     pageAllocator.freePages(Number(directMap.virtToPhys(stack) >> 12n), config.THREAD_SIZE_ORDER);
-  } else if (cachedStacks.length < config.NR_CACHED_STACKS) {
+  } else if (keeps) {
     cachedStacks.push(stack);
   } else {
     vmalloc.vfree(stack);

@@ -2,15 +2,20 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { Random } from '../../lib/random';
 import { kernelConfig } from '../../lib/stack/config';
 import { Machine } from '../../lib/stack/machine';
 import { startProbe, stopProbe } from '../../lib/stack/probe';
+import { wakeUpProcess } from '../../lib/stack/scheduler';
 import {
   kernelStackKb,
   kernelStackLine,
   maxThreads,
+  stackCharges,
   StackMemcg,
 } from '../../lib/stack/stack-accounting';
+import { createTask, type Task } from '../../lib/stack/task';
 
 const GIB = 2 ** 30;
 
@@ -80,6 +85,54 @@ describe('who pays for a cached stack', () => {
   it('is the cgroup that had it first, until the charge went with the task', () => {
     assert.deepEqual(afterReuse('4.9'), { cached: { '/dead': 16 }, reused: { '/dead': 16 } });
     assert.deepEqual(afterReuse('5.8'), { cached: {}, reused: { '/live': 16 } });
+  });
+
+  it('is on a machine whoever the model says, whatever is forked and exits', () => {
+    for (const [era, kernel] of [
+      ['vmap', '4.9'],
+      ['vmap', '5.8'],
+      ['16k', '4.4'],
+      ['8k', '3.14'],
+    ] as const) {
+      const config = kernelConfig(era, { kernel });
+      const m = new Machine(config);
+      m.snapshot();
+      const step = fc.record({ cgroup: fc.constantFrom('/a', '/b'), exits: fc.boolean() });
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+          m.restore(new Random(1));
+          // What the machine's own cache holds at first belongs to nobody.
+          m.cachedStacks.length = 0;
+          const model = new StackMemcg(config);
+          const live: { task: Task; number: number }[] = [];
+          for (const { cgroup, exits } of steps) {
+            const first = exits ? live.shift() : undefined;
+            if (first) {
+              wakeUpProcess(m, first.task);
+              m.run();
+              model.exit(first.number);
+            } else {
+              const entry = m.text.define('do_exit').address;
+              const task = createTask(m, {
+                kind: 'kthread',
+                comm: 't',
+                entry,
+                argument: 0n,
+                cgroup,
+              });
+              assert.ok(task);
+              live.push({ task, number: model.fork(cgroup) });
+            }
+            assert.deepEqual(
+              stackCharges(m),
+              model.charges(),
+              `${kernel} ${JSON.stringify(steps)}`,
+            );
+          }
+        }),
+        { seed: 1, numRuns: 15 },
+      );
+    }
   });
 
   it('is nobody before there was an account', () => {
