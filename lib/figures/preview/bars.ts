@@ -58,6 +58,24 @@ function drawTrace(
   return definitions.clip(drawn.join(''), panelOf({ x, y }));
 }
 
+/**
+ * What a bar is filled with: its colour, hatched in a contrasting one (`fillmode` overlay), or the hatching
+ * alone in its colour (replace, plotly's default).
+ */
+export function barPaint(
+  trace: PlotlyObject,
+  i: number,
+  colour: string,
+  definitions: Definitions,
+): string {
+  const pattern = part(part(trace, 'marker'), 'pattern');
+  const overlay = pattern.fillmode === 'overlay';
+  const ground = overlay ? colour : str(pattern.bgcolor, 'none');
+  const line = str(pattern.fgcolor, overlay ? contrasting(colour) : colour);
+  const shape = str(at(pattern.shape, i), '');
+  return shape === '' ? colour : definitions.paint(shape, ground, line, num(pattern.size, 8));
+}
+
 interface Rect {
   readonly x: number;
   readonly y: number;
@@ -73,10 +91,7 @@ function bar(
   definitions: Definitions,
 ): string {
   const marker = part(trace, 'marker');
-  const pattern = part(marker, 'pattern');
-  const shape = str(at(pattern.shape, i), '');
-  const line = str(pattern.fgcolor, contrasting(colour));
-  const fill = definitions.paint(shape, colour, line, num(pattern.size, 8));
+  const fill = barPaint(trace, i, colour, definitions);
   const outline = part(marker, 'line');
   const rect = element('rect', {
     ...box,

@@ -3,7 +3,7 @@ import type { Box } from './frame';
 import { dashArray } from './marks';
 import type { Definitions } from './definitions';
 import { at, num, part, str, traceColour } from './read';
-import { contrasting } from './colours';
+import { barPaint } from './bars';
 import { element, text, textHeight, textWidth } from './svg';
 
 const KEY = 30;
@@ -70,14 +70,7 @@ function key(
 ): string {
   const colour = str(at(part(trace, 'marker').color, 0), traceColour(trace, index));
   if (trace.type === 'bar' || trace.type === 'heatmap') {
-    const pattern = part(part(trace, 'marker'), 'pattern');
-    const line = str(pattern.fgcolor, contrasting(colour));
-    const fill = definitions.paint(
-      str(at(pattern.shape, 0), ''),
-      colour,
-      line,
-      num(pattern.size, 8),
-    );
+    const fill = barPaint(trace, 0, colour, definitions);
     return element('rect', { x: x + 5, y: y - 6, width: 18, height: 12, fill });
   }
   const drawn: string[] = [];
