@@ -38,16 +38,18 @@ export async function seriousFaults(
     .filter({ visible: true });
   const faults: Fault[] = [];
   let looked = 0;
-  for (let atEnd = false; !atEnd;) {
+  // Cells that are drawn move what lies below them: the end is where it stays.
+  for (let stays = 0; stays < 3;) {
     await page.waitForTimeout(150);
     const found = await page.evaluate(faultsInView, SERIOUS);
     looked += found.looked;
     faults.push(...found.faults);
-    atEnd = await scroller.evaluate((outer) => {
+    const moved = await scroller.evaluate((outer) => {
       const before = outer.scrollTop;
       outer.scrollBy(0, 0.8 * outer.clientHeight);
-      return outer.scrollTop === before;
+      return outer.scrollTop !== before;
     });
+    stays = moved ? 0 : stays + 1;
   }
   return { looked, faults };
 }

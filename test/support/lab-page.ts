@@ -2,12 +2,12 @@ import type { Page } from 'playwright-core';
 import type { JupyterServer } from '../../lib/jupyter/server';
 
 /**
- * Opens a notebook as a reader does and waits until its kernel is there.
+ * Opens a notebook as a reader does, and no other, and waits until its kernel is there.
  *
  * @param path relative to what the server serves
  */
 export async function openNotebook(page: Page, server: JupyterServer, path: string): Promise<void> {
-  await page.goto(`${server.url}lab/tree/${path}?token=${server.token}`);
+  await page.goto(`${server.url}lab/tree/${path}?reset&token=${server.token}`);
   await untilIdle(page);
 }
 
