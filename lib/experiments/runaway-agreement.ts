@@ -46,10 +46,11 @@ const POPULATIONS = 12;
 const FRAME = 256;
 
 const LIMITS =
-  'Which table the recursion meets first, one of the kernel’s mappings or the first table in CR3, decides, and ' +
-  'that is the order in which a boot happened to take its pages: the model’s is an assumption (128 single ' +
-  'pages, half of them free again). Its fault handlers reach fewer pages than real ones: a real oops that ' +
-  'faults again and again while it prints has no counterpart here.';
+  'Which table the recursion meets first, one of the kernel’s mappings or the first table in CR3, decides how it ' +
+  'ends, and that hangs on the order in which a boot happened to take its pages: the model’s is an assumption ' +
+  '(128 single pages, half of them free again; with none nearly every end is a panic). Resets come more often ' +
+  'than recorded, where CR3’s table is overwritten whole. Of what a real oops reads while it prints, only the ' +
+  'table of symbols is modelled.';
 
 /**
  * Simulates recorded endless recursions with the same kernel and frames on a machine with QEMU's TLB, and sets
