@@ -106,11 +106,9 @@ export class KernelSession {
       });
       const session = await within(READY_MS, starting, signal);
       started = new KernelSession(session, sessionManager, managers, signal);
-      await within(
-        READY_MS,
-        session.kernel?.info ?? Promise.reject(new Error('no kernel')),
-        signal,
-      );
+      const info = session.kernel?.info ?? Promise.reject(new Error('no kernel'));
+      const came = await within(READY_MS, Promise.race([info, started.death]), signal);
+      if (came === 'died') throw new Error('it died while it started');
       return started;
     } catch (error) {
       if (started) await started.shutdown();

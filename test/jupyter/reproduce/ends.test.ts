@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, processesWith } from '../../../lib/jupyter/processes';
 import { locate } from '../../../lib/setup/project';
@@ -8,8 +8,9 @@ import { inTemporaryFolder } from '../../support/temporary';
 
 const { root, own } = locate();
 
-/** A notebook that runs for a minute, unless it is ended. */
-const SLEEPER = notebook('import time', 'time.sleep(60)');
+/** A notebook that says by a file that it runs, for a minute unless it is ended. */
+const sleeper = (name: string) =>
+  notebook('import time', `open("${name}.busy", "w").close()\ntime.sleep(60)`);
 
 function notebook(...sources: readonly string[]): string {
   const cells = sources.map((source, i) => ({
@@ -25,7 +26,7 @@ function notebook(...sources: readonly string[]): string {
 }
 
 async function until<T>(what: string, look: () => T | undefined | false): Promise<T> {
-  for (let tries = 0; tries < 400; tries += 1) {
+  for (let tries = 0; tries < 1200; tries += 1) {
     const seen = look();
     if (seen !== undefined && seen !== false) return seen;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -40,7 +41,11 @@ class Runner {
   readonly file: string;
   said = '';
 
-  constructor(folder: string, name: string, content: string) {
+  constructor(
+    folder: string,
+    name: string,
+    readonly content: string,
+  ) {
     this.file = join(folder, name);
     writeFileSync(this.file, content);
     const command = [join('lib', 'bin', 'guardpage.js'), 'reproduce', '--update', this.file];
@@ -56,7 +61,7 @@ class Runner {
 
   /** The server that it has started, once its kernel runs. */
   async busy(): Promise<{ pid: number; port: number; token: string }> {
-    await until(`a kernel of ${this.file}`, () => this.kernels().length > 0);
+    await until(`${this.file} runs`, () => existsSync(this.file.replace(/ipynb$/, 'busy')));
     const prefix = `run-${this.process.pid}-`;
     const [run] = readdirSync(own).filter((name) => name.startsWith(prefix));
     const runtime = join(own, run, 'runtime');
@@ -70,11 +75,11 @@ class Runner {
 }
 
 describe('reproduce, ended in the middle', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it('leaves no server, no kernel and no changed notebook, and others run on undisturbed', () =>
     inTemporaryFolder(async (folder) => {
-      const start = (name: string) => new Runner(folder, `${name}.ipynb`, SLEEPER);
+      const start = (name: string) => new Runner(folder, `${name}.ipynb`, sleeper(name));
       const interrupted = start('sigint');
       const killed = start('sigkill');
       const serverless = start('server');
@@ -103,7 +108,7 @@ describe('reproduce, ended in the middle', function () {
       await until('all kernels ended', () =>
         runners.every((runner) => runner.kernels().length === 0),
       );
-      for (const { file } of runners) assert.equal(readFileSync(file, 'utf8'), SLEEPER);
+      for (const { file, content } of runners) assert.equal(readFileSync(file, 'utf8'), content);
 
       assert.equal(await other.ended, 0, other.said);
       assert.match(other.said, /\n1 passed, 0 failed, 0 skipped\n$/);
@@ -111,6 +116,11 @@ describe('reproduce, ended in the middle', function () {
       const names = ['sigint', 'sigkill', 'server', 'kernel', 'other'].map(
         (name) => `${name}.ipynb`,
       );
-      assert.deepEqual(readdirSync(folder).sort(), names.sort());
+      assert.deepEqual(
+        readdirSync(folder)
+          .filter((name) => !name.endsWith('.busy'))
+          .sort(),
+        names.sort(),
+      );
     }));
 });
