@@ -162,8 +162,8 @@ export class Cpu extends SystemRegisters {
 
   /** An instruction fetch at `va`: whether code there may run at the current privilege. */
   fetch(va: VirtAddr): Fault | null {
-    const pa = this.translate(va, 'execute');
-    return isFault(pa) ? pa : null;
+    const { mmu } = this;
+    return mmu.translate(va, EXECUTE, mmu.mode) ? null : (mmu.fault as Fault);
   }
 
   /** A read by the CPU itself: a supervisor access whatever the CPL, which SMAP always checks. */
