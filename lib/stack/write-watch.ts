@@ -1,6 +1,8 @@
 import type { VirtAddr } from '../x86/addr';
+import { scratch32, scratch64 } from '../x86/halves';
 
 const PAGE = 4096;
+const NO_MASK: Uint8Array = new Uint8Array(0);
 
 /** Remembers which bytes were written, page by page: for looking back, not used by the kernel. */
 export class WriteWatch {
@@ -8,6 +10,9 @@ export class WriteWatch {
   readonly pages: Map<number, Uint8Array> = new Map();
   /** Lowest address written; null before the first write. */
   lowest: VirtAddr | null = null;
+  /** The page marked last: the next mark is mostly in it too. */
+  private lastPage = -1;
+  private lastMask: Uint8Array = NO_MASK;
 
   /** Bytes that the code may write: from `start` up to `end`. */
   constructor(
@@ -17,15 +22,23 @@ export class WriteWatch {
   mark(address: VirtAddr, bytes: number): void {
     if (this.own && address >= this.own.start && address < this.own.end) return;
     if (this.lowest === null || address < this.lowest) this.lowest = address;
-    let page = Number(address >> 12n);
-    let offset = Number(address & 0xfffn);
+    scratch64[0] = address;
+    let page = (scratch32[1] >>> 0) * 0x100000 + (scratch32[0] >>> 12);
+    let offset = scratch32[0] & (PAGE - 1);
     for (let left = bytes; left > 0; page++) {
-      let mask = this.pages.get(page);
-      if (!mask) this.pages.set(page, (mask = new Uint8Array(PAGE)));
+      const mask = page === this.lastPage ? this.lastMask : this.maskOf(page);
       const end = Math.min(PAGE, offset + left);
       mask.fill(1, offset, end);
       left -= end - offset;
       offset = 0;
     }
+  }
+
+  private maskOf(page: number): Uint8Array {
+    let mask = this.pages.get(page);
+    if (!mask) this.pages.set(page, (mask = new Uint8Array(PAGE)));
+    this.lastPage = page;
+    this.lastMask = mask;
+    return mask;
   }
 }

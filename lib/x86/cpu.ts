@@ -19,6 +19,27 @@ export type Gprs = Record<GprName, bigint>;
 
 export type CpuOptions = SystemOptions;
 
+/** Spelled out: V8 reads the fields of a literal faster than those of an object grown name by name. */
+function zeroGprs(): Gprs {
+  return {
+    rax: 0n,
+    rcx: 0n,
+    rdx: 0n,
+    rbx: 0n,
+    rbp: 0n,
+    rsi: 0n,
+    rdi: 0n,
+    r8: 0n,
+    r9: 0n,
+    r10: 0n,
+    r11: 0n,
+    r12: 0n,
+    r13: 0n,
+    r14: 0n,
+    r15: 0n,
+  };
+}
+
 /** Everything of a Cpu but its TLB; see {@link Cpu.snapshot}. */
 export interface CpuState {
   readonly gpr: Readonly<Gprs>;
@@ -38,7 +59,7 @@ export interface CpuState {
  */
 export class Cpu extends SystemRegisters {
   /** The other general registers. */
-  readonly gpr: Gprs;
+  readonly gpr: Gprs = zeroGprs();
   /** Linear address of the last page fault. */
   cr2 = 0n;
   rip = 0n;
@@ -57,7 +78,6 @@ export class Cpu extends SystemRegisters {
   constructor(memory: PhysMemory, options: CpuOptions = {}) {
     super(memory, options);
     this.port = new MemoryPort(memory, this.mmu);
-    this.gpr = Object.fromEntries(GPR_NAMES.map((name) => [name, 0n])) as Gprs;
   }
 
   /** Translates as the CPU does for an access at the current privilege: sets A and D, fills the TLB. */
