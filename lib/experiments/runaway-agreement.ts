@@ -48,13 +48,15 @@ const FRAME = 256;
 const LIMITS =
   'Which table the recursion meets first, one of the kernel’s mappings or the first table in CR3, decides how it ' +
   'ends, and that hangs on the order in which a boot happened to take its pages: the model’s is an assumption ' +
-  '(128 single pages, half of them free again; with none nearly every end is a panic). Resets come more often ' +
+  '(128 single pages, half of them free again: one number for all kernels, chosen of four with the recorded ' +
+  'endings in view; with none nearly every end is a panic). Resets come more often ' +
   'than recorded, where CR3’s table is overwritten whole. Of what a real oops reads while it prints, only the ' +
   'table of symbols is modelled.';
 
 /**
  * Simulates recorded endless recursions with the same kernel and frames on a machine with QEMU's TLB, and sets
- * the endings side by side. Nothing of the recorded endings enters the simulation.
+ * the endings side by side. Of the recorded endings only this enters the simulation: `bootPages` was chosen of
+ * four values with them in view.
  *
  * @throws RangeError for fewer than one seed
  */
