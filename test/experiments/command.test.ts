@@ -8,29 +8,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { main } from '../../lib/cli';
 import { experiment, experiments } from '../../lib/experiments';
 import { tableText } from '../../lib/experiments/table';
 import { experimentFigure } from '../../lib/figures/experiment-figure';
+import { guardpage } from '../support/command';
 import { inTemporaryFolder } from '../support/temporary';
 
 /** Runs `guardpage experiment …` in this process. */
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: '', err: '' };
-  const originals = [process.stdout.write, process.stderr.write] as const;
-  const capture = (into: 'out' | 'err') =>
-    ((text: string | Uint8Array) => {
-      written[into] += String(text);
-      return true;
-    }) as typeof process.stdout.write;
-  process.stdout.write = capture('out');
-  process.stderr.write = capture('err');
-  try {
-    return { code: await main(['experiment', ...argv]), ...written };
-  } finally {
-    [process.stdout.write, process.stderr.write] = originals;
-  }
-}
+const run = (...argv: string[]) => guardpage('experiment', ...argv);
 
 const SMALL = ['dynamic-stacks', '--set', 'threads=20', '--seed', '5'];
 const expected = () => experiment('dynamic-stacks').run({ threads: 20 }, 5);

@@ -1,23 +1,8 @@
 import assert from 'node:assert/strict';
-import { main } from '../../lib/cli';
+import { guardpage } from '../support/command';
 
 /** Runs `guardpage overrun …` in this process. */
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: '', err: '' };
-  const originals = [process.stdout.write, process.stderr.write] as const;
-  const capture = (into: 'out' | 'err') =>
-    ((text: string | Uint8Array) => {
-      written[into] += String(text);
-      return true;
-    }) as typeof process.stdout.write;
-  process.stdout.write = capture('out');
-  process.stderr.write = capture('err');
-  try {
-    return { code: await main(['overrun', ...argv]), ...written };
-  } finally {
-    [process.stdout.write, process.stderr.write] = originals;
-  }
-}
+const run = (...argv: string[]) => guardpage('overrun', ...argv);
 
 const HEX = /^0x[0-9a-f]+$/;
 const isOneOf =

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { main } from '../../lib/cli';
 import { parseAddresses } from '../../lib/commands/addresses';
 import { Random } from '../../lib/random';
 import { hex } from '../../lib/x86/addr';
 import { effort } from '../support/effort';
 import { writeGeneratedDump } from './generated-dump';
 import { oracleTranslate } from './oracle';
+import { guardpage } from '../support/command';
 import { DUMPS, recordedPairs } from './recorded';
 
 interface Line {
@@ -21,26 +21,6 @@ interface Line {
   pageSize: number;
   flags: string[];
   fault: string | null;
-}
-
-/** Runs the command line in this process. */
-async function guardpage(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { stdout, stderr } = process;
-  const written = { out: '', err: '' };
-  const capture = (into: 'out' | 'err') =>
-    ((text: string | Uint8Array) => {
-      written[into] += String(text);
-      return true;
-    }) as typeof stdout.write;
-  const originals = [stdout.write, stderr.write] as const;
-  stdout.write = capture('out');
-  stderr.write = capture('err');
-  try {
-    const code = await main(argv);
-    return { code, ...written };
-  } finally {
-    [stdout.write, stderr.write] = originals;
-  }
 }
 
 const lines = (out: string): Line[] =>

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { main } from '../../../lib/cli';
 import { MOST_CHARACTERS, UnreadableError } from '../../../lib/experiments/own-machine/log-text';
 import {
   readMachineText,
@@ -9,6 +8,7 @@ import {
 } from '../../../lib/experiments/own-machine/read-machine-text';
 import { sample, SAMPLES } from '../../../lib/experiments/own-machine/samples';
 import { machineFigure } from '../../../lib/figures/machine-figure';
+import { guardpage } from '../../support/command';
 import { effort } from '../../support/effort';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -193,22 +193,7 @@ describe('what can’t be read', () => {
 describe('guardpage read', function () {
   this.timeout(30_000);
 
-  async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-    const written = { out: '', err: '' };
-    const originals = [process.stdout.write, process.stderr.write] as const;
-    const capture = (into: 'out' | 'err') =>
-      ((text: string | Uint8Array) => {
-        written[into] += String(text);
-        return true;
-      }) as typeof process.stdout.write;
-    process.stdout.write = capture('out');
-    process.stderr.write = capture('err');
-    try {
-      return { code: await main(['read', ...argv]), ...written };
-    } finally {
-      [process.stdout.write, process.stderr.write] = originals;
-    }
-  }
+  const run = (...argv: string[]) => guardpage('read', ...argv);
 
   it('explains a file, in words or as JSON, or as a page with the figure', () =>
     inTemporaryFolder(async (folder) => {
