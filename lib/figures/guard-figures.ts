@@ -4,6 +4,7 @@ import type { Figure, PlotlyObject } from './figure';
 import { OKABE_ITO } from './palette';
 import {
   axis,
+  buttonsAbove,
   categoryAxis,
   distinct,
   firstOnTop,
@@ -11,8 +12,8 @@ import {
   legendBelow,
   margins,
   points,
-  REVERSED,
   resultFigure,
+  REVERSED,
   rowsWhere,
 } from './parts';
 
@@ -148,20 +149,15 @@ export function whoDiesFigure(result: ExperimentResult): Figure {
       legend: legendBelow(-0.45, REVERSED),
       margin: margins({ t: 104, b: 120 }),
       updatemenus: [
-        {
-          type: 'buttons',
-          direction: 'right',
-          x: 0,
-          xanchor: 'left',
+        buttonsAbove({
           y: 1 + 12 / height,
-          yanchor: 'bottom',
           pad: { t: 4, b: 4 },
           buttons: [0, 1].map((setting) => ({
             label: `panic_on_oops=${setting}`,
             method: 'update',
             args: [{ visible: shown(setting) }, {}],
           })),
-        },
+        }),
       ],
     },
   });

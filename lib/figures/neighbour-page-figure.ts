@@ -2,7 +2,7 @@ import { hex } from '../x86/addr';
 import type { OverrunReport } from '../stack/aftermath';
 import { Figure, type PlotlyObject } from './figure';
 import { OKABE_ITO } from './palette';
-import { axis, legendBelow, margins } from './parts';
+import { axis, buttonsAbove, flatColors, legendBelow, margins } from './parts';
 
 const PAGE = 4096;
 /** Bytes of one row of the picture. */
@@ -80,19 +80,14 @@ export function neighbourPageFigure(
       updatemenus: !mapped
         ? []
         : [
-            {
-              type: 'buttons',
-              direction: 'right',
-              x: 0,
-              xanchor: 'left',
+            buttonsAbove({
               y: 1.02,
-              yanchor: 'bottom',
               active: 1,
               buttons: [
                 { method: 'restyle', label: 'before', args: [{ visible: [true, false, false] }] },
                 { method: 'restyle', label: 'after', args: [{ visible: [false, true, true] }] },
               ],
-            },
+            }),
           ],
       annotations: [mapped ? legendText() : nothingText()],
     },
@@ -176,12 +171,7 @@ function picture(
     showscale: false,
     xgap: 1,
     ygap: 1,
-    zmin: 0,
-    zmax: STATES.length,
-    colorscale: STATES.flatMap((state, i) => [
-      [i / STATES.length, COLORS[state]],
-      [(i + 1) / STATES.length, COLORS[state]],
-    ]),
+    ...flatColors(STATES.map((state) => COLORS[state])),
     x: Array.from({ length: WIDTH }, (_, i) => i),
     y: rows,
     z: cells((at) => STATES.findIndex((state) => state === states[at]) + 0.5),

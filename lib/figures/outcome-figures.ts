@@ -3,6 +3,7 @@ import type { Row } from '../experiments/table';
 import type { Figure, PlotlyObject } from './figure';
 import { ERA_NAME, ERA_STYLE, OKABE_ITO, type Style } from './palette';
 import {
+  buttonsAbove,
   categoryAxis,
   distinct,
   firstOnTop,
@@ -11,8 +12,8 @@ import {
   margins,
   marker,
   points,
-  REVERSED,
   resultFigure,
+  REVERSED,
   rowsWhere,
   shareAxis,
   whiskers,
@@ -80,16 +81,11 @@ function shareDots(
       legend: legendBelow(-80 / height, REVERSED),
       margin: margins({ t: 104, b: 110 }),
       updatemenus: [
-        {
-          type: 'buttons',
-          direction: 'right',
-          x: 0,
-          xanchor: 'left',
+        buttonsAbove({
           y: 1 + 12 / height,
-          yanchor: 'bottom',
           pad: { t: 4, b: 4 },
           buttons,
-        },
+        }),
       ],
     },
   };

@@ -31,6 +31,23 @@ export function legendBelow(y: number, more: PlotlyObject = {}): PlotlyObject {
   return { orientation: 'h', x: 0, xanchor: 'left', y, yanchor: 'top', ...more };
 }
 
+/** A row of buttons above the plot, on the left. `more`: `y`, where its lower edge lies, and the buttons. */
+export function buttonsAbove(more: PlotlyObject): PlotlyObject {
+  return { type: 'buttons', direction: 'right', x: 0, xanchor: 'left', yanchor: 'bottom', ...more };
+}
+
+/** A heatmap's colours for states that are drawn as their number + 0.5: one flat band each. */
+export function flatColors(colors: readonly string[]): PlotlyObject {
+  return {
+    zmin: 0,
+    zmax: colors.length,
+    colorscale: colors.flatMap((color, i) => [
+      [i / colors.length, color],
+      [(i + 1) / colors.length, color],
+    ]),
+  };
+}
+
 /** Traces side by side on a category axis are drawn from the bottom up: turned round, the first is on top. */
 export function firstOnTop(traces: readonly PlotlyObject[]): PlotlyObject[] {
   return [...traces].reverse();

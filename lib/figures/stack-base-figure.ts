@@ -2,7 +2,7 @@ import type { NamedBytes } from '../stack/byte-names';
 import type { OverrunPicture } from '../stack/overrun-picture';
 import { Figure, type PlotlyObject, type Table } from './figure';
 import { OKABE_ITO } from './palette';
-import { axis, legendBelow, margins, panelTitle } from './parts';
+import { axis, buttonsAbove, flatColors, legendBelow, margins, panelTitle } from './parts';
 
 const PAGE = 4096;
 /** Bytes of one row of the picture. */
@@ -145,12 +145,7 @@ function panel(cells: readonly Cell[], side: 0 | 1, visible: boolean): PlotlyObj
     showscale: false,
     xgap: 1,
     ygap: 1,
-    zmin: 0,
-    zmax: STATES.length,
-    colorscale: STATES.flatMap((state, i) => [
-      [i / STATES.length, COLORS[state]],
-      [(i + 1) / STATES.length, COLORS[state]],
-    ]),
+    ...flatColors(STATES.map((state) => COLORS[state])),
     x: Array.from({ length: WIDTH }, (_, i) => i),
     y: rows.map(([first]) => first.at),
     z: states.map((row) => row.map((state) => STATES.indexOf(state) + 0.5)),
@@ -262,13 +257,8 @@ function menu(
   headings: readonly string[],
   annotations: readonly (readonly PlotlyObject[])[],
 ): PlotlyObject {
-  return {
-    type: 'buttons',
-    direction: 'right',
-    x: 0,
-    xanchor: 'left',
+  return buttonsAbove({
     y: 1,
-    yanchor: 'bottom',
     pad: { b: 26 },
     active: 0,
     buttons: pictures.map((picture, i) => ({
@@ -279,7 +269,7 @@ function menu(
         { 'title.text': headings[i], annotations: annotations[i] },
       ],
     })),
-  };
+  });
 }
 
 /** Class of the page below → what a button and what a heading calls it. */

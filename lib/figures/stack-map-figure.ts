@@ -1,7 +1,7 @@
 import type { StackItem, StackItemKind } from '../stack/stack-contents';
 import { Figure, type PlotlyObject } from './figure';
 import { OKABE_ITO } from './palette';
-import { axis, legendBelow, margins } from './parts';
+import { axis, buttonsAbove, legendBelow, margins } from './parts';
 
 /** One stack of the picture. */
 export interface StackColumn {
@@ -107,13 +107,8 @@ export function stackMapFigure(
       legend: legendBelow(-0.08),
       margin: margins({ t: 104, b: 80 }),
       updatemenus: [
-        {
-          type: 'buttons',
-          direction: 'right',
-          x: 0,
-          xanchor: 'left',
+        buttonsAbove({
           y: 1.02,
-          yanchor: 'bottom',
           active: 0,
           buttons: views.map((view) => ({
             method: 'update',
@@ -123,7 +118,7 @@ export function stackMapFigure(
               { 'yaxis.range': view.range, 'yaxis.dtick': view.dtick },
             ],
           })),
-        },
+        }),
       ],
     },
     table: {
