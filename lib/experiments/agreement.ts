@@ -49,12 +49,12 @@ export interface AgreementOptions {
   readonly seed?: number;
   /** Endless recursions to set beside simulated ones: those that were recorded unless given. */
   readonly runaways?: readonly RecordedRunaway[];
-  /** Trials for each kernel and kind of frame of these; as many as `seeds`, at most 24, unless given. */
+  /** Trials for each kernel and kind of frame of these; as many as `seeds`, at most 60, unless given. */
   readonly runawaySeeds?: number;
 }
 
 const POPULATIONS = 10;
-const RUNAWAY_SEEDS = 24;
+const RUNAWAY_SEEDS = 60;
 
 /**
  * Simulates recorded overruns with the same kernel, kind of overrun, frame geometry and class of the page

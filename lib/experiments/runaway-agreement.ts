@@ -35,34 +35,34 @@ export interface RunawayOptions {
   /** Trials for each kernel and kind of frame. */
   readonly seeds: number;
   readonly seed?: number;
-  /** Machines that the trials are spread over. */
+  /** Machines that the trials are spread over: each has one of its own unless given. */
   readonly populations?: number;
 }
 
 /** What every recorded machine is: QEMU without KVM, freshly booted. Half of its boot's pages are free again. */
 const MACHINE = { tlb: TLB_QEMU_TCG, bootPages: 128 } as const;
-const POPULATIONS = 12;
 /** The recorded recursions' alloca. */
 const FRAME = 256;
 
 const LIMITS =
   'Which table the recursion meets first, one of the kernel’s mappings or the first table in CR3, decides how it ' +
   'ends, and that hangs on the order in which a boot happened to take its pages: the model’s is an assumption ' +
-  '(128 single pages, half of them free again: one number for all kernels, chosen of four with the recorded ' +
-  'endings in view; with none nearly every end is a panic). Resets come more often ' +
-  'than recorded, where CR3’s table is overwritten whole. Of what a real oops reads while it prints, only the ' +
-  'table of symbols is modelled.';
+  '(128 single pages, half of them free again: one number for all kernels, chosen with the recorded endings in ' +
+  'view; 256 gives much the same, with 64 or fewer nearly every end is a panic). Dense frames reset the machine ' +
+  'more often than recorded, where CR3’s table is overwritten whole. Of what a real oops reads while it prints, ' +
+  'the table of symbols and ten words of the log’s and the console’s data are modelled: an estimate; without ' +
+  'those words most sparse recursions that hang here end in a panic.';
 
 /**
  * Simulates recorded endless recursions with the same kernel and frames on a machine with QEMU's TLB, and sets
- * the endings side by side. Of the recorded endings only this enters the simulation: `bootPages` was chosen of
- * four values with them in view.
+ * the endings side by side. Of the recorded endings only this enters the simulation: `bootPages` was chosen
+ * with them in view.
  *
  * @throws RangeError for fewer than one seed
  */
 export function runawayAgreement(
   runs: readonly RecordedRunaway[],
-  { seeds, seed = 1, populations = POPULATIONS }: RunawayOptions,
+  { seeds, seed = 1, populations = seeds }: RunawayOptions,
 ): RunawayAgreement {
   for (const [name, value] of Object.entries({ seeds, populations })) {
     if (!Number.isInteger(value) || value < 1)

@@ -25,6 +25,14 @@ const PMD = 0x200000;
 const IMAGE_DATA_PFN = Number((TEXT_PHYS + TEXT_SIZE) >> 12n);
 /** Where the table of symbols lies in the image's data: in a page that nothing else uses. */
 const KALLSYMS = 0x100000n;
+/**
+ * What printk() and the driver of the console use of the image's data and bss, each taken to lie in a page of
+ * its own, as far apart as a linker might leave them: the number and the places are estimates.
+ */
+const PRINTK_DATA = [
+  ...['oops_in_progress', 'console_sem', 'console_drivers', 'prb', '_printk_rb_static_descs'],
+  ...['_printk_rb_static_infos', '__log_buf', 'tk_core', 'jiffies', 'serial8250_ports'],
+].map((_, i) => 0x104000n + BigInt(i) * 0x13000n);
 /** Enough for every function of the published traces. */
 const MODULE_TEXT_PAGES = 62;
 /** Where the CPU entry area lies in kernels whose layout has none yet (before 4.15). */
@@ -35,6 +43,8 @@ const RFLAGS_IF = 0x200n;
 export interface BootParts {
   /** The kernel's table of symbols, in the image's data. */
   readonly kallsyms: VirtAddr;
+  /** Words of the image's data that every printk() takes. */
+  readonly printkData: readonly VirtAddr[];
   readonly cpu: Cpu;
   readonly pageAllocator: PageAllocator;
   readonly pageTable: PageTable;
@@ -128,9 +138,10 @@ export function boot(
   // preallocate_vmalloc_pages(), since 5.8; before, vmalloc_fault() copied the entry when it was missed.
   pageTable.preallocate(layout.VMALLOC_START, layout.VMALLOC_END);
   allocTable = () => pageAllocator.allocPages(0, { class: 'pagetable' });
-  const kallsyms = layout._text + TEXT_SIZE + KALLSYMS;
+  const data = layout._text + TEXT_SIZE;
   return {
-    kallsyms,
+    kallsyms: data + KALLSYMS,
+    printkData: PRINTK_DATA.map((offset) => data + offset),
     cpu,
     pageAllocator,
     pageTable,

@@ -93,6 +93,7 @@ export class Machine extends KernelAccess {
   readonly perCpu: VirtAddr;
   /** Linear address of kallsyms' tables. */
   readonly kallsyms: VirtAddr;
+  private readonly printkData: readonly VirtAddr[];
   readonly tasks: Task[] = [];
   /** By the lower half of the task_struct's address. */
   private readonly byTaskStruct = new Map<number, Task>();
@@ -156,6 +157,7 @@ export class Machine extends KernelAccess {
     this.entryArea = parts.entryArea;
     this.perCpu = parts.perCpu;
     this.kallsyms = parts.kallsyms;
+    this.printkData = parts.printkData;
     this.caches = new Map(
       cacheOptions(config).map((cache) => [
         cache.name,
@@ -295,7 +297,9 @@ export class Machine extends KernelAccess {
     if (delivery.kind === 'triple-fault') this.state = 'reset';
   }
 
+  /** The kernel's log. Its buffers and the console's state lie in the image's data: a broken mapping of it faults here. */
   printk(...lines: string[]): void {
+    for (const address of this.printkData) this.load64(address);
     this.console.push(...lines);
     for (let i = 0; i < lines.length; i++) this.printedAt.push(this.switches);
   }

@@ -86,6 +86,7 @@ export function oopsLines(
 ): string[] {
   const { oops } = m.config;
   const number = m.oopses + 1;
+  const builtHow = m.config.SMP ? oops.dieFlags : oops.dieFlags.replace(' SMP', '');
   const summary =
     oops.summary === 'raw'
       ? [`RIP  ${codeAddress(m, regs.rip)}`, ` RSP <${h(regs.rsp)}>`]
@@ -93,7 +94,7 @@ export function oopsLines(
         ? [`RIP: ${m.text.symbolize(regs.rip)} RSP: ${h(regs.rsp)}`]
         : [];
   return [
-    `${oops.diePrefix}${what}: ${code.toString(16).padStart(4, '0')} [#${number}]${oops.dieFlags}`,
+    `${oops.diePrefix}${what}: ${code.toString(16).padStart(4, '0')} [#${number}]${builtHow}`,
     ...(oops.modules === 'before' ? [modulesLine(m)] : []),
     ...showRegs(m, regs),
     ...(oops.modules === 'after' ? [modulesLine(m)] : []),
