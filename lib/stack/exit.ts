@@ -12,9 +12,11 @@ export function defineExit({ text }: Machine): void {
   text.at(doExit, 0, (m) => {
     const task = currentTask(m);
     const taskStruct = currentTaskStruct(m);
+    m.threadInfo?.noteAtomic();
     leaveLists(m, taskStruct);
     if (exitProcess(m, taskStruct) && task) {
       checkStackUsage(m, task);
+      m.threadInfo?.exit(taskStruct);
       task.state = 'exited';
       m.exited.push(task);
     } else {

@@ -8,6 +8,9 @@ import type { UserMemory } from './user-memory';
 /** Files there are from the start, and how many of all files one round writes. */
 const FILES = 16;
 const FILES_A_ROUND = 12;
+/** Where the shell has what it writes into a file, and how much. */
+const BUFFER = 0x00400000n;
+const BUFFER_SIZE = 4096;
 /** Anonymous pages that a forked child touches. */
 const CHILD_PAGES = 4;
 
@@ -130,10 +133,17 @@ export class Load {
     m.freeObject(OBJECT_TYPES.maple_node.cache, node);
   }
 
-  /** open(O_TRUNC) and write(): takes the inode's lock and follows its operations. */
+  /**
+   * open(O_TRUNC) and write(): takes the inode's lock and follows its operations. The bytes themselves are not
+   * copied; whether the kernel would is asked.
+   */
   private writeFile(m: Machine): void {
     const { inodes } = this;
     for (let i = 0; i < FILES_A_ROUND; i++) {
+      if (m.threadInfo && !m.threadInfo.accessOk(BUFFER, BUFFER_SIZE)) {
+        m.printk('sh: write error: Bad address');
+        return;
+      }
       const inode = inodes[this.nextFile++ % inodes.length];
       if (useObject(m, 'shmem_inode', inode)) continue;
       m.setCurrentSleeping();

@@ -22,6 +22,7 @@ import type { CpuEntryArea } from './cpu-entry-area';
 import type { KernelText } from './kernel-text';
 import { defineProbe } from './probe';
 import { defineScheduler } from './scheduler';
+import { StackThreadInfo } from './thread-info';
 import type { WriteWatch } from './write-watch';
 import { defineExit } from './exit';
 import { leaveHistory, markRodataRo } from './before-threads';
@@ -114,6 +115,8 @@ export class Machine extends KernelAccess {
   readonly stackPayers: Map<VirtAddr, string> = new Map();
   /** Where the next stack is to lie, for an experiment that needs it there. */
   nextStack: VirtAddr | null = null;
+  /** What the kernel reads of a thread_info on the stack; null where it lies in task_struct. */
+  readonly threadInfo: StackThreadInfo | null;
   readonly idleTask: Task;
   nextPid = 1;
   /** The probe's text and data have their pages. */
@@ -171,6 +174,7 @@ export class Machine extends KernelAccess {
     defineScheduler(this);
     defineExit(this);
     defineProbe(this);
+    this.threadInfo = config.THREAD_INFO_IN_TASK ? null : new StackThreadInfo(this);
     this.idleTask = createIdleTask(this);
   }
 

@@ -53,9 +53,9 @@ const FIRST_SYMPTOM: readonly (readonly [RegExp, Detector])[] = [
   [/Bad pagetable/, 'bad-pagetable'],
   [/unable to handle|NULL pointer dereference/, 'page-fault'],
   [/general protection fault|stack segment/, 'general-protection'],
-  [/^WARNING:/, 'kernel-warning'],
+  [/^WARNING:|scheduling while atomic/, 'kernel-warning'],
   [/^Kernel panic|kernel BUG at|invalid opcode/, 'kernel-assertion'],
-  [/CORRUPT/, 'reader'],
+  [/CORRUPT|Bad address/, 'reader'],
 ];
 
 /** The first line of `lines` that says something is wrong, and who said it. */

@@ -37,6 +37,7 @@ export function defineScheduler({ text }: Machine): void {
     scheduleDebug(m);
     if (m.state !== 'alive') return;
     const prev = currentTask(m);
+    m.threadInfo?.schedule(currentTaskStruct(m), prev === m.idleTask);
     const next = m.runQueue.shift() ?? m.idleTask;
     if (next === prev) leaveSchedule(m);
     else {
@@ -110,9 +111,16 @@ export function popCanary(m: Machine, fn: string, failOffset: number): boolean {
   return false;
 }
 
-/** wake_up_process(): puts a sleeping task on the run queue. */
+/**
+ * wake_up_process(): puts a sleeping task on the run queue. Where the kernel looks at its thread_info first,
+ * and nothing runs, it is on the run queue only when the machine goes on.
+ */
 export function wakeUpProcess(m: Machine, task: Task): void {
   if (task.state !== 'sleeping') return;
+  if (m.threadInfo) {
+    m.threadInfo.wakeUp(task);
+    return;
+  }
   task.state = 'runnable';
   m.runQueue.push(task);
 }

@@ -63,6 +63,7 @@ export function createTask(m: Machine, options: NewTask): Task | null {
     m.store64(taskStruct + TASK.STACK_CANARY, canary);
   }
   writeStackEnd(m, task);
+  m.threadInfo?.fork(task, kind === 'user' && currentTask(m)?.kind !== 'user');
   m.store64(taskStruct + TASK.THREAD_SP, forkFrame(m, task, entry, argument));
   m.addTask(task);
   return task;
@@ -85,10 +86,8 @@ function writeTaskStruct(
   }
 }
 
-/** The end magic and, where it lies on the stack, thread_info below it. */
 function writeStackEnd(m: Machine, task: Task): void {
   m.store64(task.stack + BigInt(endOfStackOffset(m.config)), STACK_END_MAGIC);
-  if (!m.config.THREAD_INFO_IN_TASK) writeThreadInfo(m, task);
 }
 
 /** The task that runs when no other can: it was never forked, its stack is there from the start. */
@@ -111,6 +110,7 @@ export function createIdleTask(m: Machine): Task {
   m.addTask(task);
   writeTaskStruct(m, task);
   writeStackEnd(m, task);
+  m.threadInfo?.init(task);
   m.store64(m.perCpu + PER_CPU.CURRENT_TASK, taskStruct);
   m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
   m.cpu.rip = m.text.define('do_idle').address;
@@ -130,19 +130,6 @@ function forkFrame(machine: Machine, task: Task, entry: VirtAddr, argument: bigi
   const sp = regs - BigInt(8 * words.length);
   words.forEach((word, i) => machine.store64(sp + BigInt(8 * i), word));
   return sp;
-}
-
-function writeThreadInfo(machine: Machine, task: Task): void {
-  const { threadInfo } = machine.config;
-  machine.fill(task.stack, threadInfo.size, 0);
-  for (const { name, offset } of threadInfo.fields) {
-    const at = task.stack + BigInt(offset);
-    if (name === 'task') machine.store64(at, task.taskStruct);
-    if (name === 'addr_limit')
-      machine.store64(at, machine.layout.levels === 5 ? 0x00fffffffffff000n : 0x00007ffffffff000n);
-    if (name === 'restart_block.fn')
-      machine.store64(at, machine.text.define('do_no_restart_syscall', 0x10).address);
-  }
 }
 
 /** The address above the stack's highest byte. */

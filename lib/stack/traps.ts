@@ -222,7 +222,8 @@ function die(m: Machine, what: string, regs: Regs, code: number, options: DeathO
   const lines = oopsLines(m, what, regs, code, options.address ?? null);
   m.oopses++;
   m.printk(...lines);
-  if (options.inInterrupt || m.irq.depth > 0) panicAfterOops(m, 'Fatal exception in interrupt');
+  if (options.inInterrupt || m.irq.depth > 0 || m.threadInfo?.inInterrupt())
+    panicAfterOops(m, 'Fatal exception in interrupt');
   else if (m.config.panicOnOops) panicAfterOops(m, 'Fatal exception');
   else makeTaskDead(m, options);
 }

@@ -136,6 +136,7 @@ describe('overrun in the direct map', () => {
         frames,
         frame: frames === 'dense' ? 128 : 512,
         neighbour: 'stack',
+        smp: false,
       });
       assert.equal(report.phase === 'immediate', false);
       assert.deepEqual(

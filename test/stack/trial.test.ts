@@ -83,7 +83,7 @@ describe('populate', () => {
   });
 
   it('lets a damaged page table be met by the program that it belongs to', () => {
-    const runner = new TrialRunner(kernelConfig('16k'), 1);
+    const runner = new TrialRunner(kernelConfig('16k', { smp: false }), 1);
     const { detector, phase } = runner.run(
       { past: 4096, frames: 'dense', frame: 256, neighbour: 'pagetable' },
       1,
