@@ -1,4 +1,5 @@
 import { overrun, type OverrunOptions } from '../stack/overrun';
+import { MEMORY_PROFILES } from '../stack/population';
 import { summary } from '../stack/summary';
 import type { Register } from '.';
 import {
@@ -17,7 +18,16 @@ interface Flags
     KernelFlags,
     Pick<
       OverrunOptions,
-      'past' | 'jump' | 'poke' | 'peek' | 'irq' | 'rsp' | 'frames' | 'frame' | 'stackBase'
+      | 'past'
+      | 'jump'
+      | 'poke'
+      | 'peek'
+      | 'irq'
+      | 'rsp'
+      | 'frames'
+      | 'frame'
+      | 'memory'
+      | 'stackBase'
     > {
   readonly trials: number;
   readonly json?: boolean;
@@ -68,17 +78,23 @@ export const register: Register = (program) => {
       'alloca of one recursion (default 256)',
       wholeNumber('frame', 1, MOST),
     )
+    .option(
+      '--memory <profile>',
+      'what memory has been through: light (load) or fragmented (half of a program’s pages freed)',
+      oneOf('memory', MEMORY_PROFILES),
+      'light' as const,
+    )
     .option('--trials <n>', 'that many runs, seeds counting up', wholeNumber('trials', 1), 1)
     .option('--json', 'JSON, a line a trial')
     .action(({ trials, json, ...flags }: Flags) => {
       for (let trial = 0; trial < trials; trial++) {
-        const { past, jump, poke, peek, irq, rsp, stackBase, frames, frame } = flags;
+        const { past, jump, poke, peek, irq, rsp, stackBase, frames, frame, memory } = flags;
         const report = refusing(() =>
           overrun({
             ...kernelOptions(flags),
             era: flags.era,
             seed: flags.seed + trial,
-            ...{ past, jump, poke, peek, irq, rsp, stackBase, frames, frame },
+            ...{ past, jump, poke, peek, irq, rsp, stackBase, frames, frame, memory },
           }),
         );
         process.stdout.write(`${json || trials > 1 ? reportJson(report) : summary(report)}\n`);

@@ -19,8 +19,7 @@ import {
 /** By memory, and by size of the stack. */
 const SYMBOLS = [
   ['square', 'circle'],
-  ['diamond', 'pentagon'],
-  ['triangle-up', 'triangle-down'],
+  ['diamond', 'triangle-up'],
 ] as const;
 
 /** Who lies below a stack: one colour a memory, filled for the model. */
@@ -28,26 +27,31 @@ export function nextDoorFigure(result: ExperimentResult): Figure {
   const { table } = result;
   const memories = distinct(table, 'memory');
   const stacks = distinct(table, 'stack');
-  const traces = memories.flatMap((memory, i) =>
-    stacks.map((stack, j): PlotlyObject => {
-      const rows = rowsWhere(table, (row) => row.memory === memory && row.stack === stack);
-      const evidence = String(rows[0]?.row.evidence);
-      const style = { ...SERIES[i], symbol: SYMBOLS[i % SYMBOLS.length][j] };
-      const name = `${stack}, ${memory} (${evidence})`;
-      return {
-        type: 'scatter',
-        mode: 'markers',
-        orientation: 'h',
-        name,
-        offsetgroup: name,
-        marker: marker(style, evidence === 'recorded'),
-        error_x: { ...whiskers(rows), color: style.color },
-        text: rows.map(({ row }) => `${row.count} of ${row.n}`),
-        hovertemplate: '%{x:.2%} (%{text})<extra>%{fullData.name}</extra>',
-        ...points(rows, 'share', 'neighbour'),
-      };
-    }),
+  const series = memories.flatMap((memory, i) =>
+    stacks.flatMap((stack, j) =>
+      distinct(table, 'evidence').map((evidence) => ({ memory, i, stack, j, evidence })),
+    ),
   );
+  const traces = series.map(({ memory, i, stack, j, evidence }): PlotlyObject => {
+    const rows = rowsWhere(
+      table,
+      (row) => row.memory === memory && row.stack === stack && row.evidence === evidence,
+    );
+    const style = { ...SERIES[i], symbol: SYMBOLS[i % SYMBOLS.length][j] };
+    const name = `${stack}, ${memory} (${evidence})`;
+    return {
+      type: 'scatter',
+      mode: 'markers',
+      orientation: 'h',
+      name,
+      offsetgroup: name,
+      marker: marker(style, evidence === 'recorded'),
+      error_x: { ...whiskers(rows), color: style.color },
+      text: rows.map(({ row }) => `${row.count} of ${row.n}`),
+      hovertemplate: '%{x:.2%} (%{text})<extra>%{fullData.name}</extra>',
+      ...points(rows, 'share', 'neighbour'),
+    };
+  });
   const shares = (evidence: string, neighbour: string) => {
     const percent = table.rows
       .filter((row) => row.evidence === evidence && row.neighbour === neighbour)

@@ -11,6 +11,7 @@ import {
   type Probe,
   type ProbeCommand,
 } from './probe';
+import type { MemoryProfile } from './population';
 import { WriteWatch } from './write-watch';
 import { buildScene, type NeighbourKind, type Scene } from './scene';
 
@@ -19,6 +20,8 @@ export interface OverrunOptions extends KernelOptions {
   readonly era?: Era;
   readonly seed?: number;
   readonly neighbour?: NeighbourKind;
+  /** What memory has been through before; light load unless given. */
+  readonly memory?: MemoryProfile;
   /** Recursion to that many bytes below the base, then return. */
   readonly past?: number;
   /** One frame that lands that many bytes below the base. */
@@ -57,8 +60,8 @@ export function overrun(options: OverrunOptions = {}): OverrunReport {
   checkOptions(options);
   const config = kernelConfig(options.era ?? 'vmap', options);
   const neighbour = options.neighbour ?? 'any';
-  const { seed = 1, stackBase } = options;
-  const scene = buildScene(config, { seed, neighbour, stackBase });
+  const { seed = 1, memory, stackBase } = options;
+  const scene = buildScene(config, { seed, neighbour, memory, stackBase });
   scene.machine.snapshot();
   return overrunScene(scene, options);
 }

@@ -16,8 +16,19 @@ export interface Population {
   readonly placed: ReadonlyMap<NeighbourKind, Probe[]>;
 }
 
-/** Sleeping threads: from this many, up to twice as many. */
-const THREADS = 14;
+/** What memory has been through before the threads start, as the recorded machines' had. */
+export const MEMORY_PROFILES = ['light', 'fragmented'] as const;
+export type MemoryProfile = (typeof MEMORY_PROFILES)[number];
+
+/**
+ * `fragmented`: a user program took most of the free memory and gave back every second run of pages, as
+ * `hog holes` of the recordings did (test/fixtures/src/hog.c). Neither is on record: the share is an assumption,
+ * and with runs of 64 pages user pages come to lie below a few stacks in a hundred, as was recorded.
+ */
+const FRAGMENTED = { share: 0.9, run: 64 } as const;
+
+/** Sleeping threads: from this many, up to twice as many, as in most recorded boots (40 to 89 stacks). */
+const THREADS = 40;
 /** Stacks for each kind of neighbour that is placed. */
 const PLACED = 2;
 /** Pages of the program that fills memory, besides those placed below stacks. */
@@ -29,13 +40,14 @@ const UNREAD = 6;
  * Between two thread starts somebody may create files: so often that inodes lie below stacks about as
  * often as was recorded (6 of 43 slab pages).
  */
-const OTHER_WORK = 0.25;
+const OTHER_WORK = 0.17;
 
 /** Fills a freshly booted machine. Which page ends up below which stack follows from the allocators. */
-export function populate(m: Machine): Population {
+export function populate(m: Machine, profile: MemoryProfile = 'light'): Population {
   const memory = new UserMemory(m);
   const load = new Load(m, memory);
   loadProbeModule(m);
+  if (profile === 'fragmented') leaveHoles(m, memory);
   for (let i = 0; i < USER_PAGES; i++) addUserPage(m, memory, i % 4 === 3 ? 'file' : 'anon');
   const probes: Probe[] = [];
   const natural: Probe[] = [];
@@ -66,6 +78,21 @@ export function startThread(m: Machine, probes: Probe[]): Probe {
 function addUserPage(m: Machine, memory: UserMemory, kind: 'anon' | 'file'): void {
   const pfn = m.pageAllocator.allocPages(0, { class: kind, migratetype: 'MOVABLE' });
   if (pfn !== null) memory.add(pfn, kind, isRead(m));
+}
+
+/** A program's memory with holes in it: every second run of pages is free again. */
+function leaveHoles(m: Machine, memory: UserMemory): void {
+  const free = m.pageAllocator.zones.reduce((sum, { freePages }) => sum + freePages, 0);
+  const pages: number[] = [];
+  while (pages.length < FRAGMENTED.share * free) {
+    const pfn = m.pageAllocator.allocPages(0, { class: 'anon', migratetype: 'MOVABLE' });
+    if (pfn === null) break;
+    pages.push(pfn);
+  }
+  pages.forEach((pfn, i) => {
+    if (i % (2 * FRAGMENTED.run) < FRAGMENTED.run) m.pageAllocator.freePages(pfn, 0);
+    else memory.add(pfn, 'anon', isRead(m));
+  });
 }
 
 /** Pages behind a page table that lies below a stack: one entry in eight is in use. */

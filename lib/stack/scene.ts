@@ -3,7 +3,7 @@ import type { PageClass } from '../mm/page-info';
 import type { KernelConfig } from './config';
 import type { Load } from './load';
 import { Machine } from './machine';
-import { populate, startThread, type Population } from './population';
+import { populate, startThread, type MemoryProfile, type Population } from './population';
 import type { Probe } from './probe';
 
 /** Who owns the page just below the stack that will be overrun. */
@@ -37,6 +37,8 @@ export interface Scene {
 export interface SceneOptions {
   readonly seed: number;
   readonly neighbour: NeighbourKind;
+  /** What memory has been through before; light load unless given. */
+  readonly memory?: MemoryProfile;
   /** Where the stack that will be overrun is to lie; wherever the allocator puts it unless given. */
   readonly stackBase?: VirtAddr;
 }
@@ -48,9 +50,9 @@ export interface SceneOptions {
  * @throws RangeError if the population has no such neighbour
  */
 export function buildScene(config: KernelConfig, options: SceneOptions): Scene {
-  const { seed, neighbour, stackBase } = options;
+  const { seed, neighbour, memory, stackBase } = options;
   const machine = new Machine(config, { seed });
-  const population = populate(machine);
+  const population = populate(machine, memory);
   const { probes, load } = population;
   if (stackBase === undefined) {
     return { machine, probes, load, chosen: pick(machine, population, neighbour) };

@@ -3,7 +3,7 @@ import type { OverrunReport } from './aftermath';
 import type { KernelConfig } from './config';
 import { Machine, type MachineOptions } from './machine';
 import { overrunScene, type OverrunOptions } from './overrun';
-import { populate, type Population } from './population';
+import { populate, type MemoryProfile, type Population } from './population';
 import { pick, type NeighbourKind } from './scene';
 
 /** What a trial does; the kernel is that of the runner. */
@@ -11,6 +11,12 @@ export type TrialOptions = Pick<
   OverrunOptions,
   'past' | 'jump' | 'alloca' | 'poke' | 'peek' | 'irq' | 'rsp' | 'frames' | 'frame'
 > & { readonly neighbour?: NeighbourKind };
+
+/** The machine that trials are run on. */
+export interface TrialMachineOptions extends Omit<MachineOptions, 'seed'> {
+  /** What memory has been through before; light load unless given. */
+  readonly memory?: MemoryProfile;
+}
 
 /**
  * A booted and populated machine on which any number of overruns can be tried: after each it goes back to
@@ -21,9 +27,10 @@ export class TrialRunner {
   private readonly population: Population;
 
   /** @param seed of the population; who overruns whom is drawn from the seed of each trial */
-  constructor(config: KernelConfig, seed: number, machine: Omit<MachineOptions, 'seed'> = {}) {
+  constructor(config: KernelConfig, seed: number, options: TrialMachineOptions = {}) {
+    const { memory, ...machine } = options;
     this.machine = new Machine(config, { ...machine, seed });
-    this.population = populate(this.machine);
+    this.population = populate(this.machine, memory);
     this.machine.snapshot();
   }
 
