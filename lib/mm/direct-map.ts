@@ -1,5 +1,6 @@
 import type { PageSize, PhysAddr, VirtAddr } from '../x86/addr';
 import type { MapOptions, PageTable } from '../x86/page-table';
+import { scratch32, scratch64 } from '../x86/halves';
 import type { PhysMemory } from '../x86/phys-memory';
 import { owedFlush, type FlushRange, type TlbFlush } from '../x86/tlb-flush';
 import type { KernelLayout } from './layout';
@@ -83,6 +84,13 @@ export class DirectMap {
       throw new RangeError(`va: expected one in the direct map, got 0x${va.toString(16)}`);
     }
     return va - this.start;
+  }
+
+  /** Page frame of an address; -1 for one outside the direct map. */
+  pfnOf(va: VirtAddr): number {
+    scratch64[0] = BigInt.asUintN(64, va - this.start);
+    const pfn = (scratch32[1] >>> 0) * 2 ** 20 + (scratch32[0] >>> 12);
+    return pfn < this.config.memory.pages ? pfn : -1;
   }
 
   /** virt_addr_valid() */

@@ -10,6 +10,8 @@ export class Journal {
   private readonly cells: Indexable[] = [];
   private readonly indices: number[] = [];
   private readonly values: unknown[] = [];
+  /** Stores remembered. The arrays keep their length: emptied, they would be grown anew each time. */
+  private count = 0;
 
   /** Makes the present state the one `restore` returns to, and forgets an older snapshot. */
   snapshot(): void {
@@ -20,7 +22,7 @@ export class Journal {
   /** Writes the old values back, newest first. The snapshot stays: `restore` may be repeated. */
   restore(): void {
     if (!this.active) throw new TypeError('restore: expected a snapshot() before it, got none');
-    for (let i = this.cells.length - 1; i >= 0; i--) {
+    for (let i = this.count - 1; i >= 0; i--) {
       this.cells[i][this.indices[i]] = this.values[i];
     }
     this.forget();
@@ -29,27 +31,26 @@ export class Journal {
   /** Remembers the value of `cell[index]`, which is about to be overwritten. */
   save(cell: Indexable, index: number): void {
     if (!this.active) return;
-    this.cells.push(cell);
-    this.indices.push(index);
-    this.values.push(cell[index]);
+    this.cells[this.count] = cell;
+    this.indices[this.count] = index;
+    this.values[this.count] = cell[index];
+    this.count++;
   }
 
   /** A larger array took the place of `before`: what was saved is to be written back there. */
   moved(before: Indexable, after: Indexable): void {
-    for (let i = 0; i < this.cells.length; i++) {
+    for (let i = 0; i < this.count; i++) {
       if (this.cells[i] === before) this.cells[i] = after;
     }
   }
 
   /** Number of stores since the snapshot. */
   get length(): number {
-    return this.cells.length;
+    return this.count;
   }
 
   private forget(): void {
-    this.cells.length = 0;
-    this.indices.length = 0;
-    this.values.length = 0;
+    this.count = 0;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { offsetBy, type VirtAddr } from '../x86/addr';
 import type { Cpu } from '../x86/cpu';
 import { isFault, makeFault, VECTOR_UD, type Fault } from '../x86/fault';
 import type { DirectMap } from './direct-map';
@@ -44,6 +44,7 @@ export class KmemCache {
   private readonly owner: number;
   private readonly minPartial: number;
   private readonly swabs: boolean;
+  private readonly pointerOffset: bigint;
   /** By the first page frame. */
   private readonly slabs = new Map<number, Slab>();
   /** The slab that the CPU allocates from, and its list: kmem_cache_cpu. */
@@ -69,6 +70,7 @@ export class KmemCache {
     const { version } = pageAllocator;
     this.name = options.name;
     this.layout = slabLayout({ ...options, version });
+    this.pointerOffset = BigInt(this.layout.offset);
     this.secret = options.hardened ?? 0n;
     this.owner = options.owner ?? 0;
     this.swabs = options.hardened !== undefined;
@@ -267,13 +269,13 @@ export class KmemCache {
   }
 
   private readPointer(object: VirtAddr): VirtAddr | Fault {
-    const at = BigInt.asUintN(64, object + BigInt(this.layout.offset));
+    const at = offsetBy(object, this.pointerOffset);
     const stored = this.cpu.load64(at);
     return isFault(stored) ? stored : this.mangle(stored, at);
   }
 
   private writePointer(object: VirtAddr, next: VirtAddr): Fault | null {
-    const at = BigInt.asUintN(64, object + BigInt(this.layout.offset));
+    const at = offsetBy(object, this.pointerOffset);
     return this.cpu.store64(at, this.mangle(next, at));
   }
 
@@ -283,8 +285,8 @@ export class KmemCache {
   }
 
   private slabOf(va: VirtAddr): Slab | null {
-    if (!this.directMap.contains(va)) return null;
-    const pfn = Number(this.directMap.virtToPhys(va) >> 12n);
+    const pfn = this.directMap.pfnOf(va);
+    if (pfn < 0) return null;
     const slab = this.slabs.get(pfn & ~((1 << this.layout.order) - 1));
     if (slab && pfn < slab.pfn + (1 << slab.order)) return slab;
     return this.slabs.get(pfn & ~((1 << this.minOrder) - 1)) ?? null;

@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { offsetBy, type VirtAddr } from '../x86/addr';
 import type { Cpu, GprName } from '../x86/cpu';
 import { isFault, type Fault } from '../x86/fault';
 import type { WriteWatch } from './write-watch';
@@ -17,7 +17,7 @@ export abstract class KernelAccess {
   push(value: bigint): void {
     const { rsp } = this.cpu;
     this.check(this.cpu.push64(value));
-    this.watch?.mark(rsp - 8n, 8);
+    this.watch?.mark(offsetBy(rsp, -8n), 8);
   }
 
   /** Pushes registers, the first one first. */

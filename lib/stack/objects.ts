@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { offsetBy, type VirtAddr } from '../x86/addr';
 import type { KmemCacheOptions } from '../mm/slab';
 import type { KernelConfig } from './config';
 import type { Machine } from './machine';
@@ -154,10 +154,10 @@ export function newObject(m: Machine, name: ObjectName): VirtAddr | null {
   if (object === null) return null;
   m.fill(object, type.size, 0);
   for (const { at: offset, kind } of FIELDS[name]) {
-    const at = object + offset;
+    const at = offsetBy(object, offset);
     if (kind === 'list') {
       m.store64(at, at);
-      m.store64(at + 8n, at);
+      m.store64(offsetBy(at, 8n), at);
     } else if (kind === 'pointer') m.store64(at, rootObject(m));
     else if (kind !== 'rwsem') m.store32(at, 1);
   }
@@ -171,7 +171,7 @@ export function newObject(m: Machine, name: ObjectName): VirtAddr | null {
  */
 export function useObject(m: Machine, name: ObjectName, object: VirtAddr): boolean {
   for (const { at: offset, kind } of FIELDS[name]) {
-    const at = object + offset;
+    const at = offsetBy(object, offset);
     if (kind === 'list') unlink(m, at);
     else if (kind === 'pointer') follow(m, at);
     else if (kind === 'refcount') count(m, at);
@@ -183,11 +183,12 @@ export function useObject(m: Machine, name: ObjectName, object: VirtAddr): boole
 
 /** list_del_init() */
 function unlink(m: Machine, at: VirtAddr): void {
-  const [next, prev] = [m.load64(at), m.load64(at + 8n)];
-  m.store64(next + 8n, prev);
+  const next = m.load64(at);
+  const prev = m.load64(offsetBy(at, 8n));
+  m.store64(offsetBy(next, 8n), prev);
   m.store64(prev, next);
   m.store64(at, at);
-  m.store64(at + 8n, at);
+  m.store64(offsetBy(at, 8n), at);
 }
 
 function follow(m: Machine, at: VirtAddr): void {

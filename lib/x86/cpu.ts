@@ -2,43 +2,19 @@ import { hex, type PhysAddr, type VirtAddr } from './addr';
 import type { Delivery } from './delivery';
 import { deliverFault, deliverInterrupt, returnFromHandler } from './exceptions';
 import { type Access, type Fault, isFault } from './fault';
+import { GPR_NAMES, gprList, type GprName, type Gprs, gprsOver } from './gprs';
 import { MemoryPort, type Segment } from './memory-port';
 import { EXECUTE, IMPLICIT, READ, SUPERVISOR, WRITE } from './mmu';
 import type { PhysMemory } from './phys-memory';
 import { type SystemOptions, SystemRegisters } from './system-registers';
 
 export type { Delivery } from './delivery';
-
-/** The general registers but RSP, in the order of their encoding. */
-export const GPR_NAMES = [
-  ...(['rax', 'rcx', 'rdx', 'rbx', 'rbp', 'rsi', 'rdi'] as const),
-  ...(['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const),
-] as const;
-export type GprName = (typeof GPR_NAMES)[number];
-export type Gprs = Record<GprName, bigint>;
+export { GPR_NAMES, type GprName, type Gprs } from './gprs';
 
 export type CpuOptions = SystemOptions;
 
-/** Spelled out: V8 reads the fields of a literal faster than those of an object grown name by name. */
-function zeroGprs(): Gprs {
-  return {
-    rax: 0n,
-    rcx: 0n,
-    rdx: 0n,
-    rbx: 0n,
-    rbp: 0n,
-    rsi: 0n,
-    rdi: 0n,
-    r8: 0n,
-    r9: 0n,
-    r10: 0n,
-    r11: 0n,
-    r12: 0n,
-    r13: 0n,
-    r14: 0n,
-    r15: 0n,
-  };
-}
+const RSP = GPR_NAMES.length;
+const RIP = RSP + 1;
 
 /** Everything of a Cpu but its TLB; see {@link Cpu.snapshot}. */
 export interface CpuState {
@@ -58,12 +34,12 @@ export interface CpuState {
  * Fault instead of a value when the CPU would raise one. `raise` then delivers it.
  */
 export class Cpu extends SystemRegisters {
-  /** The other general registers. */
-  readonly gpr: Gprs = zeroGprs();
+  /** By number: the general registers, then RSP and RIP. */
+  private readonly registers: BigUint64Array = new BigUint64Array(GPR_NAMES.length + 2);
+  /** The general registers but RSP. */
+  readonly gpr: Gprs = gprsOver(this.registers);
   /** Linear address of the last page fault. */
   cr2 = 0n;
-  rip = 0n;
-  rsp = 0n;
   cs = 0x10;
   ss = 0x18;
   idtr: { base: VirtAddr; limit: number } = { base: 0n, limit: 0 };
@@ -72,12 +48,26 @@ export class Cpu extends SystemRegisters {
   /** Linear address of the 64-bit TSS. */
   tss: VirtAddr = 0n;
   private readonly port: MemoryPort;
-  /** Scratch of {@link pushAll} and {@link popAll}. */
-  private readonly words: bigint[] = [];
 
   constructor(memory: PhysMemory, options: CpuOptions = {}) {
     super(memory, options);
     this.port = new MemoryPort(memory, this.mmu);
+  }
+
+  get rsp(): VirtAddr {
+    return this.registers[RSP];
+  }
+
+  set rsp(v: VirtAddr) {
+    this.registers[RSP] = v;
+  }
+
+  get rip(): VirtAddr {
+    return this.registers[RIP];
+  }
+
+  set rip(v: VirtAddr) {
+    this.registers[RIP] = v;
   }
 
   /** Translates as the CPU does for an access at the current privilege: sets A and D, fills the TLB. */
@@ -162,21 +152,21 @@ export class Cpu extends SystemRegisters {
    * PUSH of several registers, in this order. False: nothing has been pushed, for they do not lie in one page
    * or can't be stored; pushed one by one they meet the fault.
    */
-  pushAll(registers: readonly GprName[]): boolean {
-    const { words, gpr } = this;
-    words.length = registers.length;
-    for (let i = 0; i < registers.length; i++) words[i] = gpr[registers[i]];
-    if (!this.port.storeDown(this.rsp, words, this.mmu.mode)) return false;
-    this.rsp -= BigInt(8 * registers.length);
+  pushAll(names: readonly GprName[]): boolean {
+    const { registers } = this;
+    const { numbers, bytes } = gprList(names);
+    const rsp = BigInt.asUintN(64, registers[RSP] - bytes);
+    if (!this.port.storeDown(rsp, registers, numbers, this.mmu.mode)) return false;
+    registers[RSP] = rsp;
     return true;
   }
 
   /** POP of several registers, in this order; false as {@link pushAll}. */
-  popAll(registers: readonly GprName[]): boolean {
-    const { words, gpr } = this;
-    if (!this.port.loadUp(this.rsp, registers.length, words, this.mmu.mode)) return false;
-    for (let i = 0; i < registers.length; i++) gpr[registers[i]] = words[i];
-    this.rsp += BigInt(8 * registers.length);
+  popAll(names: readonly GprName[]): boolean {
+    const { registers } = this;
+    const { numbers, bytes } = gprList(names);
+    if (!this.port.loadUp(registers[RSP], registers, numbers, this.mmu.mode)) return false;
+    registers[RSP] = BigInt.asUintN(64, registers[RSP] + bytes);
     return true;
   }
 

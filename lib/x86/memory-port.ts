@@ -1,5 +1,6 @@
 import type { VirtAddr } from './addr';
 import { type Fault, makeFault, VECTOR_GP, VECTOR_SS } from './fault';
+import { scratch32, scratch64 } from './halves';
 import { type Mmu, READ, WRITE } from './mmu';
 import type { PhysMemory } from './phys-memory';
 
@@ -37,30 +38,36 @@ export class MemoryPort {
   }
 
   /**
-   * Stores words one below the other, the first at `top` − 8, if all lie in one page that may be written. False:
-   * nothing was stored, one by one they meet what is in the way.
+   * Stores the words `which` of `words` one below the other, the last at `bottom`, if all lie in one page that may
+   * be written. False: nothing was stored, one by one they meet what is in the way.
    */
-  storeDown(top: VirtAddr, words: readonly bigint[], mode: number): boolean {
-    const at = this.placeDown(top, words.length, WRITE, mode);
+  storeDown(
+    bottom: VirtAddr,
+    words: BigUint64Array,
+    which: readonly number[],
+    mode: number,
+  ): boolean {
+    const at = this.placeWords(bottom, which.length, WRITE, mode);
     if (at < 0) return false;
-    for (let i = 0; i < words.length; i++) this.memory.busWrite64(at - 8 * i, words[i]);
+    const top = at + 8 * (which.length - 1);
+    for (let i = 0; i < which.length; i++) this.memory.busWrite64(top - 8 * i, words[which[i]]);
     return true;
   }
 
-  /** Loads `count` words one above the other from `bottom` into `words`, if all lie in one page; else false. */
-  loadUp(bottom: VirtAddr, count: number, words: bigint[], mode: number): boolean {
-    const at = this.placeDown(bottom + BigInt(8 * count), count, READ, mode) - 8 * (count - 1);
+  /** Loads the words `which` of `words` one above the other from `bottom`, if all lie in one page; else false. */
+  loadUp(bottom: VirtAddr, words: BigUint64Array, which: readonly number[], mode: number): boolean {
+    const at = this.placeWords(bottom, which.length, READ, mode);
     if (at < 0) return false;
-    for (let i = 0; i < count; i++) words[i] = this.memory.busRead64(at + 8 * i);
+    for (let i = 0; i < which.length; i++) words[which[i]] = this.memory.busRead64(at + 8 * i);
     return true;
   }
 
-  /** Where the uppermost of `count` aligned words below `top` lies; -1 unless all are in one page of RAM. */
-  private placeDown(top: VirtAddr, count: number, access: number, mode: number): number {
-    const end = Number(top & 0xfffn) || PAGE;
-    if (end % 8 !== 0 || end < 8 * count) return -PAGE;
-    if (!this.mmu.translate(top - 8n, access, mode)) return -PAGE;
-    return this.place();
+  /** Where the lowest of `count` aligned words from `bottom` lies; -1 unless all are in one page. */
+  private placeWords(bottom: VirtAddr, count: number, access: number, mode: number): number {
+    scratch64[0] = bottom;
+    const offset = scratch32[0] & (PAGE - 1);
+    if (offset % 8 !== 0 || offset + 8 * count > PAGE) return -1;
+    return this.mmu.translate(bottom, access, mode) ? this.place() : -1;
   }
 
   /** 1, 2 or 4 bytes, unsigned. */
@@ -109,7 +116,7 @@ export class MemoryPort {
 
   fillBytes(va: VirtAddr, n: number, byte: number, segment: Segment = 'data'): Fault | null {
     return this.eachPage(va, checkLength(n), WRITE, segment, (at, _, count) => {
-      if (at + count <= this.memory.size) this.memory.fill(BigInt(at), count, byte);
+      this.memory.busFill(at, count, byte);
     });
   }
 
@@ -122,8 +129,10 @@ export class MemoryPort {
     visit: (at: number, from: number, count: number) => void,
   ): Fault | null {
     const { mmu } = this;
+    let next = va;
     for (let done = 0; done < n;) {
-      if (!mmu.translate(va + BigInt(done), access, mmu.mode)) return this.faultIn(segment);
+      if (done > 0) next = va + BigInt(done);
+      if (!mmu.translate(next, access, mmu.mode)) return this.faultIn(segment);
       const at = this.place();
       const count = Math.min(n - done, PAGE - (at & (PAGE - 1)));
       visit(at, done, count);

@@ -169,9 +169,9 @@ export class PhysMemory implements TableSource {
     const dirty = this.tracked();
     for (const pfn of this.written) {
       const words = this.saved.get(pfn);
-      const page = this.pageWords(pfn);
-      if (words) page.set(words);
-      else page.fill(0);
+      if (!words) this.pageWords(pfn).fill(0);
+      else if (this.flat) this.flat.set(words, pfn * PAGE_WORDS);
+      else this.pageWords(pfn).set(words);
       dirty[pfn] = 0;
     }
     this.written.length = 0;
@@ -237,6 +237,14 @@ export class PhysMemory implements TableSource {
 
   busWrite8(at: number, v: number): void {
     if (at < this.size) this.setByte(at, v);
+  }
+
+  /** `n` equal bytes. */
+  busFill(at: number, n: number, byte: number): void {
+    if (at >= this.size) return;
+    if (this.dirty !== null) this.willWrite((at / PAGE_SIZE) | 0);
+    if (this.flatBytes) this.flatBytes.fill(byte, at, at + n);
+    else this.pageBytes(at, n).fill(byte);
   }
 
   /** The signed word number `w` (byte address / 4), which must be inside RAM. */

@@ -162,8 +162,8 @@ export class SystemRegisters {
   setCr3(v: bigint, options: { noFlush?: boolean } = {}): void {
     const pcide = this.pcidEnabled;
     const noFlush = pcide && (options.noFlush === true || (v & (1n << 63n)) !== 0n);
-    this.controls.cr3 = v & ((1n << 63n) - 1n);
-    this.applyControls();
+    this.controls.cr3 = BigInt.asUintN(63, v);
+    this.applyRoot();
     if (!noFlush) this.mmu.tlb.flush(pcide ? this.mmu.currentPcid : -1, false);
   }
 
@@ -202,8 +202,13 @@ export class SystemRegisters {
   }
 
   protected applyControls(): void {
-    const { cr0, cr3, cr4, efer, rflags, pkru } = this.controls;
+    const { cr0, cr4, efer, rflags, pkru } = this.controls;
     this.mmu.setControl(cr0, cr4, efer, (rflags & R.RFLAGS_AC) !== 0n, pkru);
+    this.applyRoot();
+  }
+
+  private applyRoot(): void {
+    const { cr3, cr4 } = this.controls;
     scratch64[0] = cr3;
     this.mmu.setRoot(scratch32[0], scratch32[1], cr4);
   }
