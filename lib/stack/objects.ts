@@ -145,7 +145,7 @@ export function cacheOptions(config: KernelConfig): KmemCacheOptions[] {
 }
 
 /** What a pointer field of a new object points to: an object that is always there. */
-const rootObject = (m: Machine): VirtAddr => m.perCpu + 2048n;
+const rootObject = (m: Machine): VirtAddr => offsetBy(m.perCpu, 2048n);
 
 /** kmem_cache_zalloc() and the constructor's work; null if there is no memory. */
 export function newObject(m: Machine, name: ObjectName): VirtAddr | null {

@@ -11,25 +11,41 @@ const PAGE = 4096;
 
 /** Loads and stores of a CPU: through its MMU to memory, or to nobody outside RAM. */
 export class MemoryPort {
+  private readonly flat: Int32Array;
+  private readonly flat64: BigUint64Array;
+
   constructor(
     private readonly memory: PhysMemory,
     private readonly mmu: Mmu,
-  ) {}
+  ) {
+    this.flat = memory.flat ?? new Int32Array(0);
+    this.flat64 = memory.flat64 ?? new BigUint64Array(0);
+  }
 
   load64(va: VirtAddr, mode: number, segment: Segment = 'data'): bigint | Fault {
-    if (!this.mmu.translate(va, READ, mode)) return this.faultIn(segment);
+    const { memory, mmu } = this;
+    if (!mmu.translate(va, READ, mode)) return this.faultIn(segment);
+    const word = memory.flatIndex(mmu.pa32[0], mmu.pa32[1], 3);
+    if (word >= 0) return this.flat64[word];
     const at = this.place();
-    if ((at & (PAGE - 1)) <= PAGE - 8) return this.memory.busRead64(at);
+    if ((at & (PAGE - 1)) <= PAGE - 8) return memory.busRead64(at);
     const bytes = this.gather(va, 8, mode, segment);
     if (!(bytes instanceof Uint8Array)) return bytes;
     return new DataView(bytes.buffer).getBigUint64(0, true);
   }
 
   store64(va: VirtAddr, v: bigint, mode: number, segment: Segment = 'data'): Fault | null {
-    if (!this.mmu.translate(va, WRITE, mode)) return this.faultIn(segment);
+    const { memory, mmu } = this;
+    if (!mmu.translate(va, WRITE, mode)) return this.faultIn(segment);
+    const word = memory.flatIndex(mmu.pa32[0], mmu.pa32[1], 3);
+    if (word >= 0) {
+      memory.willStore(word, 3);
+      this.flat64[word] = v;
+      return null;
+    }
     const at = this.place();
     if ((at & (PAGE - 1)) <= PAGE - 8) {
-      this.memory.busWrite64(at, v);
+      memory.busWrite64(at, v);
       return null;
     }
     const bytes = new Uint8Array(8);
@@ -47,33 +63,37 @@ export class MemoryPort {
     which: readonly number[],
     mode: number,
   ): boolean {
-    const at = this.placeWords(bottom, which.length, WRITE, mode);
-    if (at < 0) return false;
-    const top = at + 8 * (which.length - 1);
-    for (let i = 0; i < which.length; i++) this.memory.busWrite64(top - 8 * i, words[which[i]]);
+    const last = this.placeWords(bottom, which.length, WRITE, mode);
+    if (last < 0) return false;
+    this.memory.willStore(last, 3);
+    const first = last + which.length - 1;
+    for (let i = 0; i < which.length; i++) this.flat64[first - i] = words[which[i]];
     return true;
   }
 
   /** Loads the words `which` of `words` one above the other from `bottom`, if all lie in one page; else false. */
   loadUp(bottom: VirtAddr, words: BigUint64Array, which: readonly number[], mode: number): boolean {
-    const at = this.placeWords(bottom, which.length, READ, mode);
-    if (at < 0) return false;
-    for (let i = 0; i < which.length; i++) words[which[i]] = this.memory.busRead64(at + 8 * i);
+    const first = this.placeWords(bottom, which.length, READ, mode);
+    if (first < 0) return false;
+    for (let i = 0; i < which.length; i++) words[which[i]] = this.flat64[first + i];
     return true;
   }
 
-  /** Where the lowest of `count` aligned words from `bottom` lies; -1 unless all are in one page. */
+  /** Which word of flat memory is the lowest of `count` from `bottom`; -1 unless all are in one page of it. */
   private placeWords(bottom: VirtAddr, count: number, access: number, mode: number): number {
+    const { memory, mmu } = this;
     scratch64[0] = bottom;
-    const offset = scratch32[0] & (PAGE - 1);
-    if (offset % 8 !== 0 || offset + 8 * count > PAGE) return -1;
-    return this.mmu.translate(bottom, access, mode) ? this.place() : -1;
+    if ((scratch32[0] & (PAGE - 1)) + 8 * count > PAGE) return -1;
+    if (!mmu.translate(bottom, access, mode)) return -1;
+    return memory.flatIndex(mmu.pa32[0], mmu.pa32[1], 3);
   }
 
   /** 1, 2 or 4 bytes, unsigned. */
   load(va: VirtAddr, size: number, segment: Segment = 'data'): number | Fault {
     const { memory, mmu } = this;
     if (!mmu.translate(va, READ, mmu.mode)) return this.faultIn(segment);
+    const word = size === 4 ? memory.flatIndex(mmu.pa32[0], mmu.pa32[1], 2) : -1;
+    if (word >= 0) return this.flat[word] >>> 0;
     const at = this.place();
     if ((at & (PAGE - 1)) <= PAGE - size) {
       if (size === 4) return memory.busRead32(at) >>> 0;
@@ -88,6 +108,12 @@ export class MemoryPort {
   store(va: VirtAddr, size: number, v: number, segment: Segment = 'data'): Fault | null {
     const { memory, mmu } = this;
     if (!mmu.translate(va, WRITE, mmu.mode)) return this.faultIn(segment);
+    const word = size === 4 ? memory.flatIndex(mmu.pa32[0], mmu.pa32[1], 2) : -1;
+    if (word >= 0) {
+      memory.willStore(word, 2);
+      this.flat[word] = v;
+      return null;
+    }
     const at = this.place();
     if ((at & (PAGE - 1)) <= PAGE - size) {
       if (size === 4) memory.busWrite32(at, v);

@@ -1,4 +1,4 @@
-import { hex, PAGE_SIZE, type PhysAddr } from './addr';
+import { hex, PAGE_SHIFT, PAGE_SIZE, type PhysAddr } from './addr';
 import { join, scratch32, scratch64 } from './halves';
 
 /** Up to here memory is one flat buffer; the host itself gives it pages only where it is used. */
@@ -42,6 +42,8 @@ export class PhysMemory implements TableSource {
   /** The same as 64-bit words. */
   readonly flat64: BigUint64Array | null;
   private readonly flatBytes: Uint8Array | null;
+  /** Words of `flat`; 0 when memory is in chunks. */
+  private readonly flatWords: number;
   private readonly chunks: Int32Array[];
   /** Per page, 1: already saved since the checkpoint. */
   private dirty: Uint8Array | null = null;
@@ -65,6 +67,7 @@ export class PhysMemory implements TableSource {
     this.flat = bytes <= FLAT_LIMIT ? flatBuffer(bytes) : null;
     this.flat64 = this.flat && new BigUint64Array(this.flat.buffer);
     this.flatBytes = this.flat && new Uint8Array(this.flat.buffer);
+    this.flatWords = this.flat?.length ?? 0;
     this.chunks = this.flat ? [] : new Array<Int32Array>(Math.ceil(bytes / CHUNK_SIZE)).fill(ZEROS);
   }
 
@@ -229,6 +232,21 @@ export class PhysMemory implements TableSource {
     const hi = scratch32[1];
     this.store32(at, lo);
     this.store32(at + 4, hi);
+  }
+
+  /**
+   * Which element of `flat64` (shift 3) or `flat` (shift 2) lies at the physical address with these halves; -1 if
+   * none does: an address that is not aligned or outside RAM, memory in chunks. Then the `bus…` methods serve.
+   * As they reckon in 64-bit floats, most accesses are made faster without them: measured, 4 of 13 ns.
+   */
+  flatIndex(lo: number, hi: number, shift: number): number {
+    if (hi !== 0 || (lo & ((1 << shift) - 1)) !== 0 || lo >>> 2 >= this.flatWords) return -1;
+    return lo >>> shift;
+  }
+
+  /** Has the page of a {@link flatIndex} saved, if need be, before something is stored there. */
+  willStore(index: number, shift: number): void {
+    if (this.dirty !== null) this.willWrite(index >>> (PAGE_SHIFT - shift));
   }
 
   busRead8(at: number): number {
