@@ -1,3 +1,4 @@
+import { offsetBy } from '../x86/addr';
 import { stackPointerOffset } from '../x86/tss';
 import { endOfStackOffset, STACK_END_MAGIC } from './config';
 import type { Machine } from './machine';
@@ -16,7 +17,11 @@ const SWITCHED_BACK = [...SWITCHED].reverse();
 const SCHEDULE_RESTORES = [...SCHEDULE_SAVES].reverse();
 
 /** Lays out schedule(), __schedule() and __switch_to_asm, and the idle loop. */
-export function defineScheduler({ text }: Machine): void {
+export function defineScheduler({ text, config, perCpu, entryArea }: Machine): void {
+  const currentTaskAt = perCpu + PER_CPU.CURRENT_TASK;
+  const canaryAt = perCpu + PER_CPU.STACK_CANARY;
+  const rsp0 = entryArea.tss + BigInt(stackPointerOffset(0));
+  const threadSize = BigInt(config.THREAD_SIZE);
   const schedule = text.define('schedule', 0xd0);
   const inner = text.define('__schedule', 0xa00);
   const switchTo = text.define('__switch_to_asm', 0x50);
@@ -48,16 +53,16 @@ export function defineScheduler({ text }: Machine): void {
   });
 
   text.at(switchTo, 0, (m) => {
-    const [prev, next] = [currentTaskStruct(m), m.cpu.gpr.rsi];
+    const prev = m.load64(currentTaskAt);
+    const next = m.cpu.gpr.rsi;
     m.pushAll(SWITCHED);
-    m.store64(prev + TASK.THREAD_SP, m.cpu.rsp);
-    m.cpu.rsp = m.load64(next + TASK.THREAD_SP);
-    m.store64(m.perCpu + PER_CPU.CURRENT_TASK, next);
+    m.store64(offsetBy(prev, TASK.THREAD_SP), m.cpu.rsp);
+    m.cpu.rsp = m.load64(offsetBy(next, TASK.THREAD_SP));
+    m.store64(currentTaskAt, next);
     m.switches++;
-    m.store64(m.perCpu + PER_CPU.STACK_CANARY, m.load64(next + TASK.STACK_CANARY));
+    m.store64(canaryAt, m.load64(offsetBy(next, TASK.STACK_CANARY)));
     // load_sp0(): where the CPU goes on entry from user mode.
-    const top = m.load64(next + TASK.STACK) + BigInt(m.config.THREAD_SIZE);
-    m.store64(m.entryArea.tss + BigInt(stackPointerOffset(0)), top);
+    m.store64(rsp0, offsetBy(m.load64(offsetBy(next, TASK.STACK)), threadSize));
     m.popAll(SWITCHED_BACK);
     m.ret();
   });
