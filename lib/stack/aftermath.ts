@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import type { PhysAddr, VirtAddr } from '../x86/addr';
 import type { Fault } from '../x86/fault';
 import type { PageClass } from '../mm/page-info';
 import { endOfStackOffset } from './config';
@@ -55,6 +55,8 @@ export function runAndObserve(
 ): OverrunReport {
   const { machine: m } = scene;
   const below = task.stack - PAGE;
+  const bottom = m.frameOf(task.stack);
+  if (bottom === null) throw new TypeError('task: expected one whose stack is mapped');
   const before = pageBytes(m, below);
   const belowClass = before && classAt(m, below);
   const earlier = m.deliveries.length;
@@ -81,7 +83,7 @@ export function runAndObserve(
   note('immediate');
   const first = m.deliveries[earlier];
   const victims = countVictims(m, task, watch);
-  const ownDamage = damageToBottom(m, task);
+  const ownDamage = damageToBottom(m, task, bottom);
   const after = pageBytes(m, below);
 
   for (let round = 0; round < ROUNDS && m.state === 'alive'; round++) {
@@ -163,12 +165,11 @@ function countVictims(m: Machine, task: Task, watch: WriteWatch): Victim[] {
 }
 
 /** What changed of thread_info and the end magic at the bottom of the task's own stack. */
-function damageToBottom(m: Machine, task: Task): OwnDamage {
+function damageToBottom(m: Machine, task: Task, pa: PhysAddr): OwnDamage {
   const { config } = m;
-  const pa = m.frameOf(task.stack);
-  if (pa === null) throw new TypeError('task: expected one whose stack is mapped');
   const old = m.memory.atCheckpoint(Number(pa >> 12n));
-  const now = m.memory.readBytes(pa, Number(PAGE));
+  // A stack that a killed task gave back may be somebody else's by now.
+  const now = m.bottoms.get(task) ?? m.memory.readBytes(pa, Number(PAGE));
   const differs = (offset: number, size: number) =>
     old.subarray(offset, offset + size).some((byte, i) => byte !== now[offset + i]);
   const fields = config.THREAD_INFO_IN_TASK ? [] : config.threadInfo.fields;

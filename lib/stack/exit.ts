@@ -1,10 +1,17 @@
+import type { VirtAddr } from '../x86/addr';
 import { checkStackUsage } from './detectors/stack-usage';
 import type { Machine } from './machine';
 import { exitProcess, releaseTask } from './task-objects';
 import { currentTask, currentTaskStruct } from './task';
 import { TASK } from './task-struct';
 
-/** Lays out do_exit(), from which a task never returns, and what frees it afterwards. */
+/** task->flags: exit_signals() has set it at the beginning of do_exit(). */
+const PF_EXITING = 4;
+
+/**
+ * Lays out do_exit(), from which a task never returns, and what frees it afterwards. A task that was killed
+ * goes through it like any other: it uses what it owns once more, and may fault again.
+ */
 export function defineExit({ text }: Machine): void {
   const doExit = text.define('do_exit', 0x900);
   const schedule = text.define('schedule');
@@ -12,18 +19,26 @@ export function defineExit({ text }: Machine): void {
   text.at(doExit, 0, (m) => {
     const task = currentTask(m);
     const taskStruct = currentTaskStruct(m);
+    const flags = taskStruct + TASK.FLAGS;
+    m.store32(flags, (m.load32(flags) | PF_EXITING) >>> 0);
     m.threadInfo?.noteAtomic();
     leaveLists(m, taskStruct);
+    const killed = task?.state === 'dead';
     if (exitProcess(m, taskStruct) && task) {
       checkStackUsage(m, task);
       m.threadInfo?.exit(taskStruct);
-      task.state = 'exited';
+      if (!killed) task.state = 'exited';
       m.exited.push(task);
-    } else {
+    } else if (!killed) {
       m.setCurrentSleeping();
     }
     m.call(schedule.address, afterLastSchedule);
   });
+}
+
+/** Whether the task is in do_exit() already, as its task_struct has it. */
+export function isExiting(m: Machine, taskStruct: VirtAddr): boolean {
+  return (m.load32(taskStruct + TASK.FLAGS) & PF_EXITING) !== 0;
 }
 
 /** __unhash_process(): the task leaves the list of all tasks and that of its siblings. */

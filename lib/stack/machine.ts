@@ -131,6 +131,8 @@ export class Machine extends KernelAccess {
   kasanReported = false;
   /** What a probe's next command is to be watched by. */
   nextWatch: WriteWatch | null = null;
+  /** Lowest pages of stacks that killed tasks gave back, as they were then: for looking back. */
+  readonly bottoms: Map<Task, Uint8Array> = new Map();
   /** Tasks that have exited and wait for what they held to be freed. */
   readonly exited: Task[] = [];
   /** What user programs are to do next: run by the load's task in its own context. */
@@ -258,6 +260,7 @@ export class Machine extends KernelAccess {
     this.nextPid = saved.nextPid;
     this.lazyPgd = saved.lazyPgd;
     this.exited.length = 0;
+    this.bottoms.clear();
     this.work.length = 0;
     this.state = 'alive';
     this.idle = false;
@@ -372,6 +375,12 @@ export class Machine extends KernelAccess {
     if (this.directMap.contains(address)) return this.directMap.virtToPhys(address) & ~0xfffn;
     const pfn = this.vmalloc.isVmallocAddr(address) ? this.vmalloc.vmallocToPage(address) : null;
     return pfn === null ? null : BigInt(pfn) << 12n;
+  }
+
+  /** Remembers the lowest page of a stack that is about to be given back. */
+  keepBottom(task: Task): void {
+    const pa = this.frameOf(task.stack);
+    if (pa !== null) this.bottoms.set(task, this.memory.readBytes(pa, 4096));
   }
 
   /** The walk of the current page tables for `address`, entry by entry. Changes nothing. */

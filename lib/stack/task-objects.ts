@@ -72,6 +72,7 @@ export function releaseTask(m: Machine, task: Task): void {
     const object = m.load64(task.taskStruct + at);
     if (object !== 0n) m.freeObject(OBJECT_TYPES[name].cache, object);
   }
+  if (task.state === 'dead') m.keepBottom(task);
   for (const pfn of task.pages) m.pageAllocator.freePages(pfn, 0);
   if (task.pgd !== null) pgdFree(m, task.pgd);
   freeThreadStack(m, task.stack);

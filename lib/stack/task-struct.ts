@@ -14,6 +14,7 @@ export const TASK = {
   STATE: 24n,
   STACK: 32n,
   USAGE: 40n,
+  FLAGS: 44n,
   CPUS_ALLOWED: 904n,
   TASKS_LIST: 1000n,
   SIBLING_LIST: 1072n,

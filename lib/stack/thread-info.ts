@@ -54,7 +54,10 @@ export class StackThreadInfo {
   private readonly tryToWakeUp: KernelFunction;
   private readonly charge: KernelFunction | null;
   private readonly modulePut: KernelFunction;
+  /** Code in which whoever is to be woken while nothing runs is woken, and where the machine rested. */
   private readonly wake: VirtAddr;
+  private readonly toWake: Task[] = [];
+  private resting: VirtAddr = 0n;
   /** Spinlocks are tickets; since 4.2 they are queued. */
   private readonly tickets: boolean;
 
@@ -76,9 +79,9 @@ export class StackThreadInfo {
     for (const fn of [this.tryToWakeUp, this.charge, this.modulePut])
       if (fn) text.setFrameRule(fn.address + BODY, JUST_CALLED);
     this.wake = text.at(text.define('wake_up_process', 0x20), 0, (machine) => {
-      const task = machine.taskAt(machine.pop());
+      const task = this.toWake.shift();
       if (task) this.tryToWake(task);
-      machine.ret();
+      else machine.cpu.rip = this.resting;
     });
     this.offsets = kallsyms + PER_CPU_OFFSETS;
     for (let cpu = 0; cpu < NR_CPUS; cpu++) {
@@ -178,9 +181,12 @@ export class StackThreadInfo {
       this.tryToWake(task);
       return;
     }
-    m.push(m.cpu.rip);
-    m.push(task.taskStruct);
-    m.cpu.rip = this.wake;
+    if (m.cpu.rip !== this.wake) {
+      this.toWake.length = 0;
+      this.resting = m.cpu.rip;
+      m.cpu.rip = this.wake;
+    }
+    this.toWake.push(task);
   }
 
   private tryToWake(task: Task): void {

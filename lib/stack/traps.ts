@@ -1,7 +1,7 @@
 import type { VirtAddr } from '../x86/addr';
 import { sinceVersion } from '../mm/kernel-version';
 import { endOfStackOffset, PT_REGS_SIZE, STACK_END_MAGIC, type KernelConfig } from './config';
-import { checkStackUsage } from './detectors/stack-usage';
+import { isExiting } from './exit';
 import { DEVICE_VECTOR, interruptEntry } from './irq';
 import type { Machine } from './machine';
 import { oopsLines, pointerText, showRegs } from './oops';
@@ -229,8 +229,8 @@ function die(m: Machine, what: string, regs: Regs, code: number, options: DeathO
 }
 
 /**
- * make_task_dead() (do_exit() before 5.17): from the top of its stack, or before 4.8 from where it is, the
- * task leaves the CPU for ever. What it owned is not given back here.
+ * make_task_dead() (do_exit() before 5.17): the task exits, since 4.8 from the top of its stack, before that
+ * from where it is. One that was exiting already leaves the CPU for ever, and what it owns is lost.
  */
 function makeTaskDead(m: Machine, { signal = SIGSEGV, irqsOff }: DeathOptions): void {
   const { config } = m;
@@ -246,18 +246,26 @@ function makeTaskDead(m: Machine, { signal = SIGSEGV, irqsOff }: DeathOptions): 
   }
   if (irqsOff && config.oops.notesIrqsDisabled)
     m.printk(`note: ${task.comm}[${task.pid}] exited with irqs disabled`);
-  const exiting = task.state === 'dead' || task.state === 'exited';
-  if (exiting) m.printk('Fixing recursive fault but reboot is needed!');
-  else if (task.pid === 1 && task.kind === 'user') {
+  const recursive = isExiting(m, task.taskStruct);
+  if (recursive) {
+    m.printk('Fixing recursive fault but reboot is needed!');
+    if (m.exited.includes(task)) m.exited.splice(m.exited.indexOf(task), 1);
+  } else if (task.pid === 1 && task.kind === 'user') {
     const code = `0x${signal.toString(16).padStart(8, '0')}`;
     panicAfterOops(m, config.oops.killedInit.replace('%', code));
     return;
-  } else checkStackUsage(m, task);
+  }
   task.state = 'dead';
   m.cpu.rflags |= RFLAGS_IF;
   if (config.rewindsStack) m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
-  const schedule = m.text.define('schedule');
-  m.call(schedule.address, m.text.define('do_task_dead', 0x40).address + 0x30n);
+  const caller = m.text.define(killer(config), 0x40).address + 0x30n;
+  m.call(m.text.define(recursive ? 'schedule' : 'do_exit').address, caller);
+}
+
+/** Who calls do_exit() on behalf of a task that is killed. */
+function killer({ version, rewindsStack }: KernelConfig): string {
+  if (sinceVersion(version, '5.17')) return 'make_task_dead';
+  return rewindsStack ? 'rewind_stack_do_exit' : 'oops_end';
 }
 
 const RFLAGS_IF = 0x200n;

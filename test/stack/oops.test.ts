@@ -392,11 +392,11 @@ describe('who dies', () => {
       const rsp = probe.task.stack + 2048n;
       command(m, probe, { do: 'poke', address: UNMAPPED, rsp });
       wakeProbe(m, probe);
-      const doTaskDead = m.text.define('do_task_dead');
+      const doExit = m.text.define('do_exit');
       const found: bigint[] = [];
       for (let at = probe.task.stack; at < probe.task.stack + 16384n; at += 8n) {
         const word = m.peek64(at)!;
-        if (word >= doTaskDead.address && word < doTaskDead.address + 0x40n)
+        if (word >= doExit.address && word < doExit.address + BigInt(doExit.size))
           found.push(at - probe.task.stack);
       }
       assert.equal(found.length, 1, kernel);

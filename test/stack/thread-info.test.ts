@@ -6,6 +6,7 @@ import { command, startProbe, stopProbe, wakeProbe, type Probe } from '../../lib
 import { buildScene } from '../../lib/stack/scene';
 import { replay } from '../../lib/stack/replay';
 import { publishedTrace } from '../../lib/stack/published-traces';
+import { wakeUpProcess } from '../../lib/stack/scheduler';
 import { createTask } from '../../lib/stack/task';
 
 const KERNELS: readonly (readonly [Era, string])[] = [
@@ -166,6 +167,16 @@ describe('a wild thread_info->cpu', () => {
       );
       assert.notEqual(probe.task.state, 'runnable');
     }
+  });
+
+  it('is met when the machine goes on, not before', () => {
+    const { m, probe } = machineWithProbe('8k', { kernel: '3.14' });
+    m.store32(probe.task.stack + field(m, 'cpu'), 0xa5a5a5a5);
+    wakeUpProcess(m, probe.task);
+    assert.deepEqual([m.console, m.state], [[], 'alive']);
+    m.run();
+    assert.equal(m.state, 'panic');
+    assert.ok(m.console.includes('Kernel panic - not syncing: Attempted to kill the idle task!'));
   });
 
   it('is mended by the fallback of 2.6.39 on if the masks can be read at its bit', () => {
