@@ -1,6 +1,12 @@
 import { agreement, type Agreement, type AgreementRow } from '../experiments/agreement';
+import type { LeftOut, Recordings } from '../experiments/recorded-kernels';
 import { parseRecordedRunaways, RUNAWAY_ENDINGS } from '../experiments/recorded-runaways';
-import { ENDINGS, parseRecordedRuns, RECORDED_RUNS } from '../experiments/recorded-runs';
+import {
+  ENDINGS,
+  parseRecordedRuns,
+  RECORDED_RUNS,
+  type RecordedRun,
+} from '../experiments/recorded-runs';
 import type { RunawayAgreement } from '../experiments/runaway-agreement';
 import type { Register } from '.';
 import { readText, refusing, wholeNumber } from './options';
@@ -21,7 +27,7 @@ export const register: Register = (program) => {
     .description('simulate the recorded overruns of real kernels and set the endings side by side')
     .option(
       '--recordings <file>',
-      'other recorded runs, in the format of test/fixtures/overruns.ndjson (- for standard input)',
+      'other recorded runs instead, in the format of test/fixtures/overruns.ndjson (- for standard input)',
     )
     .option(
       '--runaways <file>',
@@ -42,25 +48,39 @@ export const register: Register = (program) => {
     .option('--json', 'one line of JSON')
     .action(({ recordings, runaways, seeds, seed, populations, json }: Flags) => {
       const result = refusing(() => {
-        const runs =
-          recordings === undefined
-            ? RECORDED_RUNS
-            : parseRecordedRuns(readText('recordings', recordings));
-        return agreement(runs, {
-          seeds,
-          seed,
-          populations,
-          runaways:
-            runaways === undefined
-              ? undefined
-              : parseRecordedRunaways(readText('runaways', runaways)),
-        });
+        const given = recordings === undefined ? OWN : readRecordings(recordings);
+        const endless =
+          runaways === undefined
+            ? { runs: recordings === undefined ? undefined : [], leftOut: [] }
+            : parseRecordedRunaways(readText('runaways', runaways));
+        const leftOut = [...given.leftOut, ...endless.leftOut];
+        return {
+          ...agreement(given.runs, { seeds, seed, populations, runaways: endless.runs }),
+          leftOut,
+        };
       });
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(result));
     });
 };
 
-function table({ rows, runs, trials, logLoss, baselineLogLoss, runaway }: Agreement): string {
+const OWN = { runs: RECORDED_RUNS, leftOut: [] };
+
+function readRecordings(file: string): Recordings<RecordedRun> {
+  const found = parseRecordedRuns(readText('recordings', file));
+  if (found.runs.length > 0) return found;
+  throw new RangeError(
+    `recordings: expected at least one overrun with a result, got ${leftOutText(found.leftOut) || 'an empty file'}`,
+  );
+}
+
+/** `3 × no result, 2 × endless recursion` */
+const leftOutText = (leftOut: readonly LeftOut[]) =>
+  leftOut.map(({ why, lines }) => `${lines} × ${why}`).join(', ');
+
+type Result = Agreement & { readonly leftOut: readonly LeftOut[] };
+
+function table(result: Result): string {
+  const { rows, runs, trials, logLoss, baselineLogLoss, runaway, leftOut } = result;
   const lines = rows.flatMap((row) => [rowText(row), ...row.apart.map((text) => `       ${text}`)]);
   return [
     'Shares of immediate / delayed / silent endings; real ones with their 95 % intervals (Wilson).',
@@ -70,6 +90,7 @@ function table({ rows, runs, trials, logLoss, baselineLogLoss, runaway }: Agreem
     '',
     `${runs} recorded runs, ${trials} trials.`,
     `Mean log-loss of predicting each real run: ${logLoss.toFixed(3)}; of always answering the recorded shares: ${baselineLogLoss.toFixed(3)}.`,
+    ...(leftOut.length > 0 ? [`Left out: ${leftOutText(leftOut)}.`] : []),
     ...(runaway.runs > 0 ? runawayLines(runaway) : []),
     '',
   ].join('\n');

@@ -1,14 +1,9 @@
+import type { NeighbourKind } from '../stack/scene';
 import { TrialRunner } from '../stack/trial';
 import { wilson, type Interval } from './proportion';
 import { RECORDED_RUNAWAYS, type RecordedRunaway } from './recorded-runaways';
-import {
-  ENDINGS,
-  recordedConfig,
-  recordedMode,
-  type Ending,
-  type RecordedKernel,
-  type RecordedRun,
-} from './recorded-runs';
+import { recordedConfig, type RecordedKernel } from './recorded-kernels';
+import { ENDINGS, recordedMode, type Ending, type RecordedRun } from './recorded-runs';
 import { runawayAgreement, type RunawayAgreement } from './runaway-agreement';
 
 export type Shares = Readonly<Record<Ending, number>>;
@@ -25,7 +20,7 @@ export interface AgreementRow {
   readonly simulated: Shares;
   /** Whether every simulated share lies in its interval. */
   readonly agrees: boolean;
-  /** Where it does not agree: the pages below whose runs ended otherwise than simulated. */
+  /** Where it does not agree: the pages below whose runs ended otherwise than simulated, and why the model may. */
   readonly apart: readonly string[];
 }
 
@@ -56,6 +51,18 @@ export interface AgreementOptions {
 const POPULATIONS = 10;
 const RUNAWAY_SEEDS = 60;
 
+/** What the model lacks where overruns into such pages end otherwise than recorded. */
+const LIMITS: Readonly<Record<NeighbourKind, string>> = {
+  stack: 'every sleeper of the model is a thread of the probe, asleep at the same depth',
+  slab: 'sizes and offsets of its objects are estimates, and most of their fields nobody reads',
+  free: 'who takes a free page next hangs on a load that is simpler than the recorded one',
+  anon: 'which pages a program reads again is an assumption',
+  file: 'which pages a program reads again is an assumption',
+  pagetable: 'which addresses behind a table a program uses again is an assumption',
+  other: 'in the model nobody reads these pages',
+  any: 'the load is simpler than the recorded one',
+};
+
 /**
  * Simulates recorded overruns with the same kernel, kind of overrun, frame geometry and class of the page
  * below, and sets the endings side by side; endless recursions likewise. Nothing of the recorded endings enters
@@ -71,7 +78,7 @@ export function agreement(runs: readonly RecordedRun[], options: AgreementOption
       throw new RangeError(`${name}: expected a whole number from 1, got ${value}`);
     }
   }
-  const simulated = new Map<string, Shares>();
+  const simulated = new Map<string, Simulated>();
   const groups = groupBy(runs, ({ kernel, mode, below }) => `${kernel} ${mode} ${below}`);
   const byKernel = groupBy(
     [...groups.values()].map(([run]) => run),
@@ -93,7 +100,7 @@ export function agreement(runs: readonly RecordedRun[], options: AgreementOption
         }
       }
     }
-    for (const [key, count] of counts) simulated.set(key, smoothed(count));
+    for (const [key, count] of counts) simulated.set(key, simulatedOf(key, count));
   }
   const overall = sharesOf(runs);
   const loss = (predict: (run: RecordedRun) => Shares) =>
@@ -103,8 +110,8 @@ export function agreement(runs: readonly RecordedRun[], options: AgreementOption
       rowOf(cell, simulated),
     ),
     runs: runs.length,
-    trials: groups.size * seeds,
-    logLoss: loss((run) => simulated.get(keyOf(run))!),
+    trials: [...simulated.values()].reduce((sum, { trials }) => sum + trials, 0),
+    logLoss: loss((run) => simulated.get(keyOf(run))!.predicted),
     baselineLogLoss: loss(() => overall),
     runaway: runawayAgreement(options.runaways ?? RECORDED_RUNAWAYS, {
       seeds: options.runawaySeeds ?? Math.min(seeds, RUNAWAY_SEEDS),
@@ -115,10 +122,26 @@ export function agreement(runs: readonly RecordedRun[], options: AgreementOption
 
 const keyOf = ({ kernel, mode, below }: RecordedRun) => `${kernel} ${mode} ${below}`;
 
-/** Shares with half a trial added to each ending (Jeffreys), so that what was never seen is not impossible. */
-function smoothed(counts: Readonly<Record<Ending, number>>): Shares {
-  const total = ENDINGS.reduce((sum, ending) => sum + counts[ending] + 0.5, 0);
-  return shares((ending) => (counts[ending] + 0.5) / total);
+/** What trials of one kernel, kind of overrun and page below came to. */
+interface Simulated {
+  readonly trials: number;
+  readonly shares: Shares;
+  /** With half a trial added to each ending (Jeffreys), so that what was never seen is not impossible. */
+  readonly predicted: Shares;
+}
+
+function simulatedOf(key: string, counts: Readonly<Record<Ending, number>>): Simulated {
+  const trials = ENDINGS.reduce((sum, ending) => sum + counts[ending], 0);
+  if (trials === 0) {
+    throw new RangeError(
+      `${key}: expected machines with a stack above such a page, found none: give more populations`,
+    );
+  }
+  return {
+    trials,
+    shares: shares((ending) => counts[ending] / trials),
+    predicted: shares((ending) => (counts[ending] + 0.5) / (trials + ENDINGS.length / 2)),
+  };
 }
 
 function sharesOf(runs: readonly RecordedRun[]): Shares {
@@ -131,11 +154,14 @@ const shares = (of: (ending: Ending) => number): Shares => ({
   silent: of('silent'),
 });
 
-function rowOf(cell: readonly RecordedRun[], simulated: ReadonlyMap<string, Shares>): AgreementRow {
+function rowOf(
+  cell: readonly RecordedRun[],
+  simulated: ReadonlyMap<string, Simulated>,
+): AgreementRow {
   const [{ kernel, mode }] = cell;
   const hits = (ending: Ending) => cell.filter((run) => run.ending === ending).length;
   const mean = (ending: Ending) =>
-    cell.reduce((sum, run) => sum + simulated.get(keyOf(run))![ending], 0) / cell.length;
+    cell.reduce((sum, run) => sum + simulated.get(keyOf(run))!.shares[ending], 0) / cell.length;
   const interval = {
     immediate: wilson(hits('immediate'), cell.length),
     delayed: wilson(hits('delayed'), cell.length),
@@ -156,18 +182,19 @@ function rowOf(cell: readonly RecordedRun[], simulated: ReadonlyMap<string, Shar
   };
 }
 
-/** `slab: 1 of 5 delayed, simulated 1 %`, for each page below for which that is no rounding. */
+/** `slab: 1 of 5 delayed, simulated 1 %: …`, for each page below for which that is no rounding. */
 function apart(
   cell: readonly RecordedRun[],
   ending: Ending,
-  simulated: ReadonlyMap<string, Shares>,
+  simulated: ReadonlyMap<string, Simulated>,
 ): string[] {
-  return [...groupBy(cell, ({ below }) => below)].flatMap(([below, runs]) => {
+  return [...groupBy(cell, ({ below }) => below).values()].flatMap((runs) => {
+    const { below } = runs[0];
     const hits = runs.filter((run) => run.ending === ending).length;
-    const share = simulated.get(keyOf(runs[0]))![ending];
+    const share = simulated.get(keyOf(runs[0]))!.shares[ending];
     if (Math.abs(hits / runs.length - share) < 0.1) return [];
     return [
-      `${below}: ${hits} of ${runs.length} ${ending}, simulated ${(100 * share).toFixed(0)} %`,
+      `${below}: ${hits} of ${runs.length} ${ending}, simulated ${(100 * share).toFixed(0)} %: ${LIMITS[below]}`,
     ];
   });
 }

@@ -1,45 +1,33 @@
 import data from '../data/recorded-runs.json';
-import { kernelConfig, type Era, type KernelConfig } from '../stack/config';
+import type { KernelConfig } from '../stack/config';
 import type { NeighbourKind } from '../stack/scene';
 import type { TrialOptions } from '../stack/trial';
+import {
+  parseRecordings,
+  recordedConfig,
+  recordedKernel,
+  unknownKernel,
+  type RecordedKernel,
+  type Recordings,
+} from './recorded-kernels';
 
 /** How a finite overrun ended: within about a second, later, or not seen at all. */
 export const ENDINGS = ['immediate', 'delayed', 'silent'] as const;
 export type Ending = (typeof ENDINGS)[number];
 
-/** One recorded overrun of a real kernel in the direct map (formats: test/fixtures/README.md). */
+/** One recorded overrun of a real kernel, or none at all (`control`). Formats: test/fixtures/README.md. */
 export interface RecordedRun {
   readonly kernel: RecordedKernel;
   readonly mode: string;
-  /** Class of the page just below the stack. */
+  /** Class of the page just below the stack; any where the stack is vmalloc’ed, or nothing was overrun. */
   readonly below: NeighbourKind;
   readonly ending: Ending;
 }
-
-export const RECORDED_KERNELS = ['A16', 'A16nc', 'B8', 'B8nc'] as const;
-export type RecordedKernel = (typeof RECORDED_KERNELS)[number];
 
 /** The finite direct-map runs that were recorded, as in test/fixtures/overruns.ndjson. */
 export const RECORDED_RUNS: readonly RecordedRun[] = data.runs.map(
   ([kernel, mode, below, ending]) => ({ kernel, mode, below, ending }) as RecordedRun,
 );
-
-const BUILDS: Readonly<Record<RecordedKernel, { era: Era; stackEndCheck: boolean }>> = {
-  A16: { era: '16k', stackEndCheck: true },
-  A16nc: { era: '16k', stackEndCheck: false },
-  B8: { era: '8k', stackEndCheck: true },
-  B8nc: { era: '8k', stackEndCheck: false },
-};
-
-/** The kernel as it was built for the recording: 6.1 without VMAP_STACK, stack protector and SMP. */
-export function recordedConfig(kernel: RecordedKernel): KernelConfig {
-  return kernelConfig(BUILDS[kernel].era, {
-    ...BUILDS[kernel],
-    kernel: '6.1',
-    stackProtector: false,
-    smp: false,
-  });
-}
 
 const CLASSES: Readonly<Record<string, NeighbourKind>> = {
   stack: 'stack',
@@ -53,17 +41,19 @@ const CLASSES: Readonly<Record<string, NeighbourKind>> = {
 
 /**
  * What the probe was told in a recorded mode: `jumpN` is an alloca of THREAD_SIZE − 512 + N bytes;
- * `politeN…` recursion to N bytes below the base, with the frames of the recording.
+ * `politeN…` recursion to N bytes below the base, with the frames of the recording; `control` no overrun, but a
+ * small frame that stays inside.
  *
  * @throws RangeError for a mode that is not known or has no end
  */
 export function recordedMode(mode: string, config: KernelConfig): TrialOptions {
+  if (mode === 'control') return { alloca: 64 };
   const jump = /^jump(\d+)$/.exec(mode);
   if (jump) return { alloca: config.THREAD_SIZE - 512 + Number(jump[1]) };
   const polite = /^polite(\d+)(dense|sparse)$/.exec(mode);
   if (!polite) {
     throw new RangeError(
-      `mode: expected jumpN or politeNdense or politeNsparse, got ${JSON.stringify(mode)}`,
+      `mode: expected jumpN, politeNdense, politeNsparse or control, got ${JSON.stringify(mode)}`,
     );
   }
   const past = Number(polite[1]);
@@ -72,54 +62,38 @@ export function recordedMode(mode: string, config: KernelConfig): TrialOptions {
 }
 
 /**
- * Reads recorded runs, one JSON object a line. Left out: runs without a result, endless recursion, and
- * kernels with VMAP_STACK, where no page lies below the stack.
+ * Reads recorded runs, one JSON object a line. Left out and counted: runs without a result, endless recursion,
+ * and kernels that are not known here.
  *
  * @throws RangeError that names the line and what was expected there
  */
-export function parseRecordedRuns(text: string): RecordedRun[] {
-  const runs: RecordedRun[] = [];
-  text.split('\n').forEach((line, index) => {
-    if (line.trim() === '') return;
-    const run = readRun(line, index + 1);
-    if (run) runs.push(run);
-  });
-  return runs;
+export function parseRecordedRuns(text: string): Recordings<RecordedRun> {
+  return parseRecordings(text, readRun);
 }
 
-function readRun(line: string, number: number): RecordedRun | null {
-  const raw = parseLine(line, number);
+function readRun(raw: Readonly<Record<string, unknown>>): RecordedRun | string {
   const { kernel, mode, below, outcome } = raw;
   if (typeof kernel !== 'string' || typeof mode !== 'string') {
     throw new RangeError(
-      `line ${number}: expected the keys kernel and mode, got ${line.slice(0, 60)}`,
+      `expected the keys kernel and mode, got ${Object.keys(raw).join(', ') || 'none'}`,
     );
   }
-  const known = RECORDED_KERNELS.find((name) => name === kernel);
+  const known = recordedKernel(kernel);
+  if (!known) return unknownKernel(kernel);
+  if (mode.startsWith('runaway')) return 'endless recursion';
+  const config = recordedConfig(known);
+  recordedMode(mode, config);
   const ending = ENDINGS.find(
     (name) => typeof outcome === 'string' && outcome.split(':')[0] === name,
   );
-  if (!known || !ending || mode.startsWith('runaway')) return null;
-  recordedMode(mode, recordedConfig(known));
+  if (!ending) return 'no result';
+  if (config.VMAP_STACK || mode === 'control') return { kernel: known, mode, below: 'any', ending };
   const found = /\bclass (\w+)/.exec(typeof below === 'string' ? below : '');
   const neighbour = found ? CLASSES[found[1]] : undefined;
   if (!neighbour) {
     throw new RangeError(
-      `line ${number}: below: expected "… class C …" with C one of ${Object.keys(CLASSES).join(', ')}, got ${JSON.stringify(below)}`,
+      `below: expected "… class C …" with C one of ${Object.keys(CLASSES).join(', ')}, got ${JSON.stringify(below)}`,
     );
   }
   return { kernel: known, mode, below: neighbour, ending };
-}
-
-/** One line of a recording: a JSON object, or a RangeError that names the line. */
-export function parseLine(line: string, number: number): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>;
-    }
-  } catch {
-    // Said below, with the line's number.
-  }
-  throw new RangeError(`line ${number}: expected a JSON object, got ${line.slice(0, 60)}`);
 }

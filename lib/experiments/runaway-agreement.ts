@@ -2,7 +2,7 @@ import { TLB_QEMU_TCG } from '../x86/tlb';
 import { TrialRunner } from '../stack/trial';
 import { wilson, type Interval } from './proportion';
 import { RUNAWAY_ENDINGS, type RecordedRunaway, type RunawayEnding } from './recorded-runaways';
-import { recordedConfig, type RecordedKernel } from './recorded-runs';
+import { recordedConfig, type RecordedKernel } from './recorded-kernels';
 
 export type RunawayShares = Readonly<Record<RunawayEnding, number>>;
 

@@ -12,9 +12,34 @@ const FIXTURE = join(__dirname, '..', 'fixtures', 'overruns.ndjson');
 
 describe('parseRecordedRuns', () => {
   it('finds the 152 finite direct-map runs, those that the library carries', () => {
-    const runs = parseRecordedRuns(readFileSync(FIXTURE, 'utf8'));
-    assert.equal(runs.length, 152);
-    assert.deepEqual(runs, RECORDED_RUNS);
+    const { runs, leftOut } = parseRecordedRuns(readFileSync(FIXTURE, 'utf8'));
+    const direct = runs.filter(({ kernel }) => kernel !== 'C16v');
+    assert.equal(direct.length, 152);
+    assert.deepEqual(direct, RECORDED_RUNS);
+    assert.ok(
+      runs.slice().every(({ kernel, ending }) => kernel !== 'C16v' || ending === 'immediate'),
+    );
+    const lines = leftOut.reduce((sum, left) => sum + left.lines, runs.length);
+    assert.equal(lines, 227, 'every line of the fixture is a run or counted as left out');
+  });
+
+  it('takes boots without an overrun, and says which lines it leaves out', () => {
+    const line = { kernel: 'A16c', mode: 'control', below: null, outcome: 'silent' };
+    const text = [
+      ...[line, { ...line, kernel: 'Z99' }, { ...line, outcome: 'no such neighbour' }],
+      ...[
+        { ...line, mode: 'runaway_dense' },
+        { ...line, outcome: 'none' },
+      ],
+    ].map((run) => JSON.stringify(run));
+    assert.deepEqual(parseRecordedRuns(text.join('\n')), {
+      runs: [{ kernel: 'A16c', mode: 'control', below: 'any', ending: 'silent' }],
+      leftOut: [
+        { why: 'kernel Z99, not one of A16, A16nc, A16c, B8, B8nc, C16v', lines: 1 },
+        { why: 'no result', lines: 2 },
+        { why: 'endless recursion', lines: 1 },
+      ],
+    });
   });
 
   it('names the line that is none', () => {
@@ -33,7 +58,7 @@ describe('parseRecordedRuns', () => {
     );
     assert.throws(
       () => parseRecordedRuns(JSON.stringify({ ...strange, mode: 'jumpy' })),
-      /mode: expected jumpN/,
+      /line 1: mode: expected jumpN/,
     );
   });
 });
@@ -57,6 +82,24 @@ describe('agreement', function () {
     assert.ok(apart.length <= 1, apart.join(', '));
   });
 
+  it('stops at the guard page, and sees nothing where nothing was overrun', () => {
+    const run = { below: 'any' } as const;
+    const { rows } = agreement(
+      [
+        { ...run, kernel: 'C16v', mode: 'jump1200', ending: 'immediate' },
+        { ...run, kernel: 'A16c', mode: 'control', ending: 'silent' },
+      ],
+      { seeds: 6, populations: 2, runaways: [] },
+    );
+    assert.deepEqual(
+      rows.map(({ simulated }) => simulated),
+      [
+        { immediate: 1, delayed: 0, silent: 0 },
+        { immediate: 0, delayed: 0, silent: 1 },
+      ],
+    );
+  });
+
   it('gives the same numbers for the same seed', () => {
     const some = RECORDED_RUNS.slice(0, 6);
     const options = { seeds: 4, populations: 2, runawaySeeds: 1 };
@@ -77,11 +120,15 @@ describe('runawayAgreement', function () {
 
   it('reads the 32 recorded endless recursions, those that the library carries', () => {
     const text = readFileSync(join(__dirname, '..', 'fixtures', 'runaway.ndjson'), 'utf8');
-    assert.deepEqual(parseRecordedRunaways(text), RECORDED_RUNAWAYS);
+    assert.deepEqual(parseRecordedRunaways(text), { runs: RECORDED_RUNAWAYS, leftOut: [] });
     const count = (ending: string) =>
       RECORDED_RUNAWAYS.filter((run) => run.ending === ending).length;
     assert.deepEqual(['panic', 'reset', 'hang', 'alive'].map(count), [23, 1, 8, 0]);
     assert.throws(() => parseRecordedRunaways('{}'), /line 1: expected the keys kernel, fill and/);
+    assert.throws(
+      () => parseRecordedRunaways('{"kernel":"A16","fill":1,"qemu_status":"weird"}'),
+      /line 1: qemu_status: expected "… running" or "… \(shutdown\)", got "weird"/,
+    );
   });
 
   it('ends most in a panic, some in a hang, few in a reset, as recorded', () => {
