@@ -20,14 +20,16 @@ export function wilson(hits: number, trials: number): Interval {
   if (!Number.isInteger(hits) || hits < 0 || hits > trials) {
     throw new RangeError(`hits: expected a whole number from 0 to ${trials}, got ${hits}`);
   }
-  const share = hits / trials;
+  return wilsonOf(hits / trials, trials);
+}
+
+/** As {@link wilson}, of a share of `n` trials; `n` need not be whole. */
+export function wilsonOf(share: number, n: number): Interval {
   const z2 = Z95 * Z95;
-  const middle = (share + z2 / (2 * trials)) / (1 + z2 / trials);
-  const half =
-    (Z95 / (1 + z2 / trials)) *
-    Math.sqrt((share * (1 - share)) / trials + z2 / (4 * trials * trials));
+  const middle = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const half = (Z95 / (1 + z2 / n)) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n));
   return {
-    low: hits === 0 ? 0 : Math.max(0, middle - half),
-    high: hits === trials ? 1 : Math.min(1, middle + half),
+    low: share === 0 ? 0 : Math.max(0, middle - half),
+    high: share === 1 ? 1 : Math.min(1, middle + half),
   };
 }

@@ -4,7 +4,7 @@ import { defineExperiment } from './experiment';
 import { RECORDED_KINDS } from './overrun-kinds';
 import { median } from './statistics';
 import { EVIDENCE, round, type Row } from './table';
-import { neighbourMix, NEIGHBOUR_MIX, TrialMachines } from './trials';
+import { MACHINES, neighbourMix, NEIGHBOUR_MIX, TrialMachines } from './trials';
 
 /** The kernels that were recorded: stack size, and whether the end of the stack is looked at. */
 const KERNELS = [
@@ -35,13 +35,7 @@ export const timeToDetection = defineExperiment({
       min: 5,
       max: 5000,
     },
-    machines: {
-      kind: 'number',
-      description: 'differently populated machines for each kernel',
-      default: 4,
-      min: 1,
-      max: 50,
-    },
+    machines: MACHINES,
     neighbours: NEIGHBOUR_MIX,
   },
   notes: [
@@ -93,10 +87,8 @@ function tried(kernel: Kernel, { trials, machines, natural }: Trials, seed: numb
     const mix = neighbourMix(config, natural, seed);
     for (let i = 0; i < trials; i++) {
       const { options } = RECORDED_KINDS[i % RECORDED_KINDS.length];
-      const { detector, noticedAfter, machine } = runner.run({
-        ...options,
-        neighbour: mix[i % mix.length],
-      });
+      const { report } = runner.run({ ...options, neighbour: mix[i % mix.length] });
+      const { detector, noticedAfter, machine } = report;
       const by = detector ?? (noticedAfter === null ? 'nobody' : machine);
       note(sightings, by, noticedAfter);
     }

@@ -1,10 +1,13 @@
 import recorded from '../data/recorded-overruns.json';
 import { Random } from '../random';
 import type { OverrunReport } from '../stack/aftermath';
+import type { Outcome } from '../stack/report';
 import type { KernelConfig } from '../stack/config';
+import type { MemoryProfile } from '../stack/population';
 import type { NeighbourKind } from '../stack/scene';
 import { TrialRunner, type TrialOptions } from '../stack/trial';
-import type { ChoiceParameter } from './parameters';
+import type { ChoiceParameter, NumberParameter } from './parameters';
+import { shareOverMachines, type Share } from './statistics';
 
 const SEEDS = 2 ** 31 - 1;
 
@@ -15,6 +18,46 @@ export const NEIGHBOUR_MIX = {
   default: 'recorded',
   choices: ['recorded', 'natural'],
 } as const satisfies ChoiceParameter;
+
+/** Parameter of experiments that run trials on several machines. */
+export const MACHINES = {
+  kind: 'number',
+  description: 'differently populated machines for each kernel',
+  default: 20,
+  min: 1,
+  max: 200,
+} as const satisfies NumberParameter;
+
+/** A note for their tables. */
+export const INTERVALS =
+  'Intervals: 95 %, Wilson; of the model with as many trials as those on several machines are worth, for trials on one machine are alike.';
+
+/** What can become of an overrun. One that happened to change no byte was never noticed either. */
+export const OUTCOMES: readonly Exclude<Outcome, 'none'>[] = ['immediate', 'delayed', 'silent'];
+export type NamedOutcome = (typeof OUTCOMES)[number];
+
+/** What trials came to, machine by machine. */
+export class OutcomeTally {
+  private readonly machines: Record<NamedOutcome, number>[] = [];
+
+  add(machine: number, outcome: Outcome): void {
+    this.machines[machine] ??= { immediate: 0, delayed: 0, silent: 0 };
+    this.machines[machine][outcome === 'none' ? 'silent' : outcome]++;
+  }
+
+  /** How often, and its share with the interval. */
+  of(outcome: NamedOutcome): Share & { readonly count: number; readonly n: number } {
+    const counts = Object.values(this.machines).map((machine) => ({
+      hits: machine[outcome],
+      trials: OUTCOMES.reduce((sum, each) => sum + machine[each], 0),
+    }));
+    return {
+      count: counts.reduce((sum, { hits }) => sum + hits, 0),
+      n: counts.reduce((sum, { trials }) => sum + trials, 0),
+      ...shareOverMachines(counts),
+    };
+  }
+}
 
 /** Neighbours to ask for in turn: any, or the mix of the recorded direct-map runs in random order. */
 export function neighbourMix(
@@ -38,11 +81,11 @@ export class TrialMachines {
   private readonly runners: TrialRunner[];
   private turn = 0;
 
-  constructor(config: KernelConfig, seed: number, machines: number) {
+  constructor(config: KernelConfig, seed: number, machines: number, memory?: MemoryProfile) {
     this.random = new Random(seed);
     this.runners = Array.from(
       { length: machines },
-      () => new TrialRunner(config, this.random.below(SEEDS)),
+      () => new TrialRunner(config, this.random.below(SEEDS), { memory }),
     );
   }
 
@@ -51,13 +94,14 @@ export class TrialMachines {
     return this.runners.some((runner) => runner.has(neighbour));
   }
 
-  /** One trial on the next machine that has the neighbour asked for; its seed is drawn. */
-  run(options: TrialOptions): OverrunReport {
+  /** One trial on the next machine that has the neighbour asked for, and which that was; its seed is drawn. */
+  run(options: TrialOptions): { readonly report: OverrunReport; readonly machine: number } {
     const { neighbour = 'any' } = options;
     for (let tries = 0; tries < this.runners.length; tries++) {
-      const runner = this.runners[this.turn++ % this.runners.length];
+      const machine = this.turn++ % this.runners.length;
+      const runner = this.runners[machine];
       if (neighbour === 'any' || runner.has(neighbour)) {
-        return runner.run(options, this.random.below(SEEDS));
+        return { report: runner.run(options, this.random.below(SEEDS)), machine };
       }
     }
     throw new RangeError(

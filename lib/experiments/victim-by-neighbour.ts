@@ -2,11 +2,10 @@ import recorded from '../data/recorded-overruns.json';
 import { kernelConfig, type Era } from '../stack/config';
 import type { NeighbourKind } from '../stack/scene';
 import { defineExperiment } from './experiment';
-import { OUTCOMES } from './outcome-by-era';
 import { RECORDED_KINDS } from './overrun-kinds';
 import { shareOf } from './statistics';
 import { EVIDENCE, type Row } from './table';
-import { TrialMachines } from './trials';
+import { INTERVALS, MACHINES, OUTCOMES, OutcomeTally, TrialMachines } from './trials';
 
 /** What can lie below a stack, most frequent first on the recorded machines. */
 export const NEIGHBOUR_LABELS: readonly (readonly [Exclude<NeighbourKind, 'any'>, string])[] = [
@@ -38,18 +37,12 @@ export const victimByNeighbour = defineExperiment({
       min: 5,
       max: 5000,
     },
-    machines: {
-      kind: 'number',
-      description: 'differently populated machines',
-      default: 4,
-      min: 1,
-      max: 50,
-    },
+    machines: MACHINES,
   },
   notes: [
     'Model: the kernel of the era without SCHED_STACK_END_CHECK; stacks above a page of each class, which is put there where it is rare; overruns that come back (up to 4096 B past).',
     'Recorded: 6.1.192 guests with VMAP_STACK=n, 8 and 16 KB stacks together, end check off, the endless overruns left out. Of page cache and page tables there are two runs each.',
-    'Intervals: 95 %, Wilson.',
+    INTERVALS,
   ],
   table: ({ era, trials, machines }, seed) => {
     const config = kernelConfig(era as Era, { stackEndCheck: false });
@@ -80,33 +73,31 @@ function tried(
   trials: number,
 ): Row[] {
   if (!runner.has(neighbour)) return [];
-  const counts = { none: 0, immediate: 0, delayed: 0, silent: 0 };
+  const tally = new OutcomeTally();
   for (let i = 0; i < trials; i++) {
     const { options } = RECORDED_KINDS[i % RECORDED_KINDS.length];
-    counts[runner.run({ ...options, neighbour }).outcome]++;
+    const { report, machine } = runner.run({ ...options, neighbour });
+    tally.add(machine, report.outcome);
   }
-  return rowsOf('model', label, { ...counts, silent: counts.silent + counts.none }, trials);
+  return OUTCOMES.map((outcome) => ({
+    evidence: 'model',
+    neighbour: label,
+    outcome,
+    ...tally.of(outcome),
+  }));
 }
 
 function recordedRows(neighbour: NeighbourKind, label: string): Row[] {
   const runs = recorded.byNeighbour.find(
     (row) => row.neighbour === neighbour && !row.stackEndCheck,
   );
-  return runs ? rowsOf('recorded', label, runs, runs.n) : [];
-}
-
-function rowsOf(
-  evidence: 'model' | 'recorded',
-  neighbour: string,
-  counts: { immediate: number; delayed: number; silent: number },
-  n: number,
-): Row[] {
+  if (!runs) return [];
   return OUTCOMES.map((outcome) => ({
-    evidence,
-    neighbour,
+    evidence: 'recorded',
+    neighbour: label,
     outcome,
-    count: counts[outcome],
-    n,
-    ...shareOf(counts[outcome], n),
+    count: runs[outcome],
+    n: runs.n,
+    ...shareOf(runs[outcome], runs.n),
   }));
 }

@@ -45,8 +45,10 @@ describe('findings of the experiments', function () {
         );
         const atOnce = cell.find(({ outcome }) => outcome === 'immediate');
         const jumpsOver = String(kind).includes('16752');
-        if (kind === 'endless recursion' || (era === 'vmap' && !jumpsOver)) {
-          assert.equal(atOnce?.share, 1, `${era} ${kind}`);
+        if (era === 'vmap' && !jumpsOver) assert.equal(atOnce?.share, 1, `${era} ${kind}`);
+        if (kind === 'endless recursion') {
+          // Not always at once: the frames may overwrite what says how deep to go, and the recursion comes back.
+          assert.equal(cell.find(({ outcome }) => outcome === 'silent')?.share, 0, era);
         }
         if (jumpsOver) assert.equal(atOnce?.share, 0, `${era} ${kind}`);
       }
@@ -218,16 +220,18 @@ describe('findings of the experiments', function () {
     assert.ok(Number(rows[rows.length - 1].faults) <= 200 * (most - 1));
   });
 
-  it('next-door: most stacks lie above another stack, next most above slab, as recorded', () => {
+  it('next-door: most stacks lie above another stack, next most above slab, as recorded, whatever memory has been through', () => {
     const rows = rowsOf('next-door', { machines: 8 });
-    for (const stack of ['8 KB', '16 KB']) {
-      const shares = model(rows)
-        .filter((row) => row.stack === stack)
-        .sort((a, b) => Number(b.share) - Number(a.share));
-      assert.deepEqual(
-        shares.slice(0, 2).map(({ neighbour }) => neighbour),
-        ['another stack', 'slab'],
-      );
+    for (const memory of ['light load', 'half of user memory freed']) {
+      for (const stack of ['8 KB', '16 KB']) {
+        const shares = model(rows)
+          .filter((row) => row.stack === stack && row.memory === memory)
+          .sort((a, b) => Number(b.share) - Number(a.share));
+        assert.deepEqual(
+          shares.slice(0, 2).map(({ neighbour }) => neighbour),
+          ['another stack', 'slab'],
+        );
+      }
     }
   });
 });
