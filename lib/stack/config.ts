@@ -32,7 +32,10 @@ export interface KernelConfig extends KernelFeatures {
   readonly VMAP_STACK: boolean;
   readonly SCHED_STACK_END_CHECK: boolean;
   readonly STACKPROTECTOR: boolean;
-  /** Built for more than one CPU; the model has one in either case. */
+  /**
+   * Built for more than one CPU; the model has one in either case. Without it the kernel is the tiny one of
+   * the recordings: PREEMPT_NONE, no PAGE_TABLE_ISOLATION; an oops names none of the three.
+   */
   readonly SMP: boolean;
   readonly DEBUG_STACK_USAGE: boolean;
   readonly DEBUG_STACKOVERFLOW: boolean;
@@ -66,7 +69,10 @@ export interface KernelOptions {
   /** Default: as a distribution builds it, on for vmap, off in the direct-map eras. */
   readonly stackEndCheck?: boolean;
   readonly stackProtector?: boolean;
-  /** CONFIG_SMP; on unless given, as distributions build it. */
+  /**
+   * CONFIG_SMP; on unless given, as distributions build it. False is the configuration of the recorded tiny
+   * kernels: no preemption and no page-table isolation either.
+   */
   readonly smp?: boolean;
   /** CONFIG_DEBUG_STACK_USAGE; off unless given. */
   readonly stackUsage?: boolean;
@@ -105,9 +111,11 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
       `VMAP_STACK needs HAVE_ARCH_VMAP_STACK, which x86 selects since 4.9: expected kernel 4.9 or newer, got ${version}`,
     );
   }
-  if (options.stackEndCheck && !features.hasStackEndCheck) {
+  if (options.stackEndCheck && features.stackEndCheck !== 'panic') {
     throw new RangeError(
-      `SCHED_STACK_END_CHECK is not in ${version}: expected a kernel from 4.4 on (the first tree read that has it)`,
+      features.stackEndCheck === 'none'
+        ? `SCHED_STACK_END_CHECK is not in ${version}: it came with 3.18; expected a kernel from 4.4 on`
+        : `SCHED_STACK_END_CHECK of ${version} is a BUG(), whose end in do_exit() is not known here: expected a kernel from 4.4 on`,
     );
   }
   if (options.hashPointers && !features.oops.hashesPointers) {

@@ -1,7 +1,7 @@
 import type { VirtAddr } from '../x86/addr';
 import { sinceVersion } from '../mm/kernel-version';
 import { callTrace, stackWords } from './call-trace';
-import { PT_REGS_SIZE } from './config';
+import { endOfStackOffset, PT_REGS_SIZE } from './config';
 import type { Machine } from './machine';
 import { modulesLine, taskLines } from './oops';
 import { panic } from './panic';
@@ -201,8 +201,12 @@ function irqStack(m: Machine): VirtAddr {
 
 /**
  * stack_overflow_check() of CONFIG_DEBUG_STACKOVERFLOW: compares RSP of the interrupted code with what a
- * pt_regs and 128 bytes above thread_info leave. Reads no byte of the stack; sees an overrun only if an
- * interrupt happens to come while it lasts. From the source of 2.6.32 and of 3.12.8.
+ * pt_regs and 128 bytes above thread_info leave; above the base, where no thread_info lies there (trees of
+ * 4.8.15 and 4.9). Reads no byte of the stack; sees an overrun only if an interrupt happens to come while it
+ * lasts. From the source of 2.6.32, 3.1, 3.4, 3.12.8, 4.8.15, 4.12 and 4.19.
+ *
+ * All exception stacks count as good, as in those trees; stable releases from 2019 on let the debug stack
+ * alone do so.
  */
 function stackOverflowCheck(m: Machine, regs: Regs): void {
   const { config } = m;
@@ -211,8 +215,7 @@ function stackOverflowCheck(m: Machine, regs: Regs): void {
   m.detectors.note('irq-check', 2);
   const base = taskStackPage(m) ?? 0n;
   const top = base + BigInt(config.THREAD_SIZE);
-  // sizeof(struct thread_info), wherever it lies.
-  const margin = BigInt(config.threadInfo.size + PT_REGS_SIZE) + STACK_TOP_MARGIN;
+  const margin = BigInt(endOfStackOffset(config) + PT_REGS_SIZE) + STACK_TOP_MARGIN;
   const { rsp } = regs;
   if (config.stackOverflowCheck === 'near') {
     if (rsp < base || rsp > top || rsp >= base + margin) return;
@@ -229,11 +232,13 @@ function stackOverflowCheck(m: Machine, regs: Regs): void {
   const exceptionTop = exception[0].top - EXCEPTION_STKSZ + STACK_TOP_MARGIN;
   const exceptionBottom = exception[exception.length - 1].top;
   if (rsp >= exceptionTop && rsp <= exceptionBottom) return;
+  const ip =
+    config.stackOverflowCheck === 'overflown, ip' ? `,ip:${m.text.symbolize(regs.rip)}` : '';
   warnOnce(
     m,
     `do_IRQ(): ${comm(m)} has overflown the kernel stack (cur:${hex(base)},sp:${hex(rsp)},` +
       `irq stk top-bottom:${hex(irqTop)}-${hex(irqBottom)},` +
-      `exception stk top-bottom:${hex(exceptionTop)}-${hex(exceptionBottom)})`,
+      `exception stk top-bottom:${hex(exceptionTop)}-${hex(exceptionBottom)}${ip})`,
   );
   if (config.panicOnStackOverflow) panic(m, 'low stack detected by irq handler - check messages');
 }

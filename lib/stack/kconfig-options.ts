@@ -101,9 +101,9 @@ export const OPTIONS: readonly KconfigOption[] = [
   {
     name: 'SCHED_STACK_END_CHECK',
     prompt: true,
-    unmet: firstRead('4.4'),
+    unmet: inTree('3.18', 'it'),
     value: never,
-    why: 'off by default',
+    why: 'off by default (0d9e26329b0c)',
   },
   {
     name: 'STACKPROTECTOR',

@@ -6,7 +6,10 @@ export interface OopsWording {
   readonly guardPageDie: { readonly doubleFault: string; readonly pageFault: string };
   /** `Oops: ` before whatever die() says, also before its own `Oops`. */
   readonly diePrefix: string;
-  /** After `[#1]`: how the kernel was built. */
+  /**
+   * After `[#1]`: how a distribution's kernel was built. A blank at the end of the line, up to 4.6 or so, is
+   * left out. See {@link KernelConfig.SMP} for what the tiny configuration prints.
+   */
   readonly dieFlags: string;
   /** Words between `BUG: ` and the address, for a bad page and for page 0. */
   readonly pageFault: string;
@@ -106,17 +109,10 @@ export const WORDING_CHANGES: ReadonlyMap<string, Partial<OopsWording>> = new Ma
   ['4.10', { rawAddresses: false, summary: 'line' }],
   // A 4.14.4 log; p4d came with 4.12.
   ['4.14', { printsP4d: true }],
+  // Logs of 4.15-rc: `task:` and `task.stack:` are hashed.
+  ['4.15', { hashesPointers: true }],
   // A 4.17.3 log: no task line; the page-table isolation is named since 4.15.
-  [
-    '4.17',
-    {
-      taskPointers: 'none',
-      dieFlags: ' SMP NOPTI',
-      ipLine: false,
-      panicEnd: 'closed',
-      hashesPointers: true,
-    },
-  ],
+  ['4.17', { taskPointers: 'none', dieFlags: ' SMP NOPTI', ipLine: false, panicEnd: 'closed' }],
   // exec_summary_regs; 4.18 by its commit 602bd705da33.
   ['4.20', { modules: 'after', summary: 'registers' }],
   // Logs of 5.0 and 5.1: `#PF error: [normal kernel read fault]`.

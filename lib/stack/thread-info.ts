@@ -37,7 +37,7 @@ const JUST_CALLED = { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null } as
  * - `preempt_count`, where it lies there (per-CPU since c2daa3bed53a; trees of 3.6 and 3.14 differ):
  *   schedule_debug(), in_interrupt() of an oops, in_atomic() of do_exit().
  * - `exec_domain`: copy_process() and do_exit() follow it to its module.
- * - `addr_limit`: access_ok() of what a program hands to a system call.
+ * - `addr_limit`, where it lies there: access_ok() of what a program hands to a system call.
  *
  * Read in trees of 2.6.32, 2.6.39, 3.6, 3.10 and 3.12; 4.4 to 4.8 are taken to wake threads as those do. Not
  * read by anything here: `task` (current is per-CPU data), `restart_block` (no system call is restarted),
@@ -49,7 +49,8 @@ export class StackThreadInfo {
   private readonly cpu: bigint | null;
   private readonly preemptCount: bigint | null;
   private readonly execDomain: bigint | null;
-  private readonly addrLimit: bigint;
+  /** Null in 4.8, whose limit is in thread_struct. */
+  private readonly addrLimit: bigint | null;
   private readonly offsets: VirtAddr;
   private readonly tryToWakeUp: KernelFunction;
   private readonly charge: KernelFunction | null;
@@ -70,7 +71,7 @@ export class StackThreadInfo {
     this.cpu = config.SMP ? offsetOf('cpu') : null;
     this.preemptCount = offsetOf('preempt_count');
     this.execDomain = offsetOf('exec_domain');
-    this.addrLimit = offsetOf('addr_limit')!;
+    this.addrLimit = offsetOf('addr_limit');
     this.tickets = !sinceVersion(config.version, '4.2');
     this.tryToWakeUp = text.define('try_to_wake_up', 0x2c0);
     const charges = config.SMP && !sinceVersion(config.version, '4.6');
@@ -98,7 +99,7 @@ export class StackThreadInfo {
     m.store64(m.entryArea.tss + BigInt(stackPointerOffset(0)), top);
     m.fill(task.stack, m.config.threadInfo.size, 0);
     m.store64(task.stack, task.taskStruct);
-    m.store64(task.stack + this.addrLimit, 2n ** 64n - 1n); // KERNEL_DS
+    if (this.addrLimit !== null) m.store64(task.stack + this.addrLimit, 2n ** 64n - 1n); // KERNEL_DS
     if (this.execDomain !== null)
       m.store64(task.stack + this.execDomain, m.kallsyms + DEFAULT_EXEC_DOMAIN);
     const restart = m.config.threadInfo.fields.find(({ name }) => name === 'restart_block.fn');
@@ -122,7 +123,7 @@ export class StackThreadInfo {
     m.store64(stack, taskStruct);
     m.store64(taskStruct + TASK.CPUS_ALLOWED, 1n);
     if (this.cpu !== null) m.store32(stack + this.cpu, 0);
-    if (program) m.store64(stack + this.addrLimit, m.layout.levels === 5 ? TASK_SIZE_5 : TASK_SIZE);
+    if (program && this.addrLimit !== null) m.store64(stack + this.addrLimit, this.userLimit());
     const module = this.moduleOf(stack);
     // module_is_live(): its state.
     if (module !== 0n) m.load32(module);
@@ -285,7 +286,13 @@ export class StackThreadInfo {
 
   /** access_ok(): false is -EFAULT. */
   accessOk(address: VirtAddr, bytes: number): boolean {
-    return address + BigInt(bytes) <= this.m.load64(this.current() + this.addrLimit);
+    const { addrLimit } = this;
+    const limit = addrLimit === null ? this.userLimit() : this.m.load64(this.current() + addrLimit);
+    return address + BigInt(bytes) <= limit;
+  }
+
+  private userLimit(): bigint {
+    return this.m.layout.levels === 5 ? TASK_SIZE_5 : TASK_SIZE;
   }
 
   /** A call of `fn` out of the code at RIP; what it takes of the stack is the return address alone. */

@@ -36,8 +36,8 @@ export interface KernelFeatures {
   /** log2 of the pages of a stack: 1 = 8 KB, 2 = 16 KB. KASAN adds 1 (see {@link kernelConfig}). */
   readonly THREAD_SIZE_ORDER: number;
   readonly HAVE_ARCH_VMAP_STACK: boolean;
-  /** SCHED_STACK_END_CHECK can be configured. */
-  readonly hasStackEndCheck: boolean;
+  /** SCHED_STACK_END_CHECK can be configured, and what it does: BUG() or panic() (29d6455178a0). */
+  readonly stackEndCheck: 'none' | 'bug' | 'panic';
   /** thread_info lives in task_struct; the stack's lowest word is the end magic. */
   readonly THREAD_INFO_IN_TASK: boolean;
   readonly threadInfo: ThreadInfoLayout;
@@ -61,8 +61,8 @@ export interface KernelFeatures {
   readonly IRQ_STACK_SIZE: number;
   /** Exception stacks of one CPU in the order of their IST index. */
   readonly istStacks: readonly IstStackSpec[];
-  /** DEBUG_STACKOVERFLOW can be configured for x86-64, and how it words its warning. */
-  readonly stackOverflowCheck: 'none' | 'near' | 'overflown';
+  /** DEBUG_STACKOVERFLOW can be configured for x86-64, and how it words its warning: see irq.ts. */
+  readonly stackOverflowCheck: 'none' | 'near' | 'overflown' | 'overflown, ip';
   /** The #DF handler runs as NMI: in_interrupt() is true, so die() panics. */
   readonly doubleFaultIsNmi: boolean;
   /** A #DF that is no guard hit: the task dies, or df_debug() panics with `Machine halted.` at once. */
@@ -104,6 +104,12 @@ const THREAD_INFO_40: ThreadInfoLayout = {
   ],
 };
 
+/** Debug information of Ubuntu's 4.8.0-22: addr_limit (13d4ea097d18) and uaccess_err are in thread_struct. */
+const THREAD_INFO_24: ThreadInfoLayout = {
+  size: 24,
+  fields: THREAD_INFO_40.fields.slice(0, 4),
+};
+
 const flagsOnly = (size: number, more: ThreadInfoField[] = []): ThreadInfoLayout => ({
   size,
   fields: [{ name: 'flags', offset: 0, size: 8 }, ...more],
@@ -134,7 +140,7 @@ const IST_WITH_VC: readonly IstStackSpec[] = [
 const OLDEST: KernelFeatures = {
   THREAD_SIZE_ORDER: 1,
   HAVE_ARCH_VMAP_STACK: false,
-  hasStackEndCheck: false,
+  stackEndCheck: 'none',
   THREAD_INFO_IN_TASK: false,
   threadInfo: threadInfo104('preempt_count', 'uaccess_err'),
   NR_CACHED_STACKS: 0,
@@ -159,22 +165,26 @@ type Change = Partial<Omit<KernelFeatures, 'oops'>>;
 const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['2.6.32', {}],
   ['2.6.39', {}],
+  // Tree of a 3.4; one of 3.1 has the old check. 55af77969fbd is in between.
+  ['3.4', { stackOverflowCheck: 'overflown' }],
   ['3.6', {}],
   [
     '3.14',
     {
       threadInfo: threadInfo104('saved_preempt_count', 'sig_on_uaccess_error, uaccess_err'),
-      stackOverflowCheck: 'overflown',
       // df_debug(): not in 3.6.
       doubleFault: 'halts',
     },
   ],
   // 6538b8ea886e "x86_64: expand kernel stack to 16K"
   ['3.15', { THREAD_SIZE_ORDER: 2 }],
+  // 0d9e26329b0c; absent in the tree of 3.14.
+  ['3.18', { stackEndCheck: 'bug' }],
   [
     '4.4',
     {
-      hasStackEndCheck: true,
+      // Mainline's since 4.7, which 4.4's stable releases took over: so the tree of 4.4.70.
+      stackEndCheck: 'panic',
       threadInfo: THREAD_INFO_40,
       istStacks: IST_WITHOUT_SS,
       // THREADINFO_GFP is 0x27000c0 (GFP_KERNEL_ACCOUNT) in logs of 4.5 to 4.7; 4.4 is taken to be alike.
@@ -182,7 +192,7 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
     },
   ],
   // 2deb4be28077 "x86/dumpstack: When OOPSing, rewind the stack before do_exit()"
-  ['4.8', { rewindsStack: true }],
+  ['4.8', { rewindsStack: true, threadInfo: THREAD_INFO_24 }],
   // ba14a194a434, e37e43a497d5, 15f4eae70d36, ac496bf48d97, 68f24b08ee89
   [
     '4.9',
@@ -195,9 +205,13 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
     },
   ],
   ['4.10', {}],
+  // Tree; those of 4.8 and 4.9 do without `,ip:`.
+  ['4.12', { stackOverflowCheck: 'overflown, ip' }],
   ['4.14', { clearsReusedStack: true, clearsNewStack: true }],
-  ['4.17', {}],
-  ['4.20', { threadInfo: flagsOnly(16, [{ name: 'status', offset: 8, size: 4 }]) }],
+  ['4.15', {}],
+  // `status`: debug information of Ubuntu's 4.15.0-20 (with stable's patches) has it, of 4.13.0-16 not.
+  ['4.17', { threadInfo: flagsOnly(16, [{ name: 'status', offset: 8, size: 4 }]) }],
+  ['4.20', {}],
   ['5.0', {}],
   [
     '5.2',

@@ -24,7 +24,7 @@ describe('lib/data/facts', () => {
       const simulated = {
         order: features.THREAD_SIZE_ORDER,
         vmap: features.HAVE_ARCH_VMAP_STACK,
-        endCheck: features.hasStackEndCheck,
+        endCheck: features.stackEndCheck !== 'none',
         threadInfo: features.threadInfo.size,
         cached: features.NR_CACHED_STACKS,
         clearsReused: features.clearsReusedStack,

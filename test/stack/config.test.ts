@@ -25,7 +25,15 @@ describe('kernelConfig', () => {
   });
 
   it('refuses SCHED_STACK_END_CHECK where no tree that was read has it', () => {
-    assert.throws(() => kernelConfig('8k', { stackEndCheck: true }), /SCHED_STACK_END_CHECK/);
+    assert.throws(
+      () => kernelConfig('8k', { stackEndCheck: true }),
+      /SCHED_STACK_END_CHECK is not/,
+    );
+    // 3.18 to 4.3 have it, with another ending.
+    assert.throws(
+      () => kernelConfig('16k', { kernel: '4.1', stackEndCheck: true }),
+      /SCHED_STACK_END_CHECK of 4\.1 is a BUG\(\).*not known here/,
+    );
     assert.equal(
       kernelConfig('16k', { kernel: '4.4', stackEndCheck: true }).SCHED_STACK_END_CHECK,
       true,
@@ -100,6 +108,23 @@ describe('kernelConfig', () => {
       kernelConfig('16k', { kernel, stackOverflowCheck: true }).DEBUG_STACKOVERFLOW;
     assert.equal(check('5.0'), true);
     assert.throws(() => check('5.2'), /DEBUG_STACKOVERFLOW=y is impossible.*32 bits/);
+  });
+
+  it('hashes pointers from 4.15 on', () => {
+    const hashes = (kernel: string) => kernelConfig('vmap', { kernel, hashPointers: true });
+    assert.equal(hashes('4.15').hashPointers, true);
+    assert.equal(hashes('4.16').hashPointers, true);
+    assert.throws(() => hashes('4.14'), /expected a kernel from 4\.15 on/);
+  });
+
+  it('has no addr_limit in the thread_info of 4.8', () => {
+    const { threadInfo } = featuresOf('4.8').features;
+    assert.equal(threadInfo.size, 24);
+    assert.deepEqual(
+      threadInfo.fields.map(({ name }) => name),
+      ['task', 'flags', 'status', 'cpu'],
+    );
+    assert.equal(kernelConfig('16k', { kernel: '4.8' }).usable, 16384 - 32);
   });
 
   it('takes 5 levels for a stack where 4 can not reach', () => {

@@ -131,7 +131,7 @@ describe('the interrupt handler on its own stack', () => {
 describe('DEBUG_STACKOVERFLOW', () => {
   const check = (kernel: string, irq: number, more: OverrunOptions = {}) =>
     overrun({
-      era: kernel === '4.4' ? '16k' : '8k',
+      era: kernel.startsWith('4') ? '16k' : '8k',
       kernel,
       irq,
       stackOverflowCheck: true,
@@ -139,11 +139,12 @@ describe('DEBUG_STACKOVERFLOW', () => {
     });
 
   it('warns when RSP is less than thread_info, a pt_regs and 128 bytes above the base', () => {
-    // sizeof(struct thread_info) is 104 on 2.6.32 and 3.14, 40 on 4.4.
+    // sizeof(struct thread_info) is 104 on 2.6.32 and 3.14, 40 on 4.4; since 4.9 it is not on the stack.
     for (const [kernel, size] of [
       ['2.6.32', 104],
       ['3.14', 104],
       ['4.4', 40],
+      ['4.9', 0],
     ] as const) {
       const margin = size + PT_REGS + 128;
       for (const irq of [margin - 64, margin - 16, margin, margin + 16]) {
@@ -164,9 +165,15 @@ describe('DEBUG_STACKOVERFLOW', () => {
       line('2.6.32')!,
       /^do_IRQ: kstk\/\d+ near stack overflow \(cur:[0-9a-f]+,sp:[0-9a-f]+\)$/,
     );
+    assert.match(line('3.1')!, /near stack overflow/);
+    const overflown =
+      'do_IRQ\\(\\): kstk/\\d+ has overflown the kernel stack \\(cur:[0-9a-f]+,sp:[0-9a-f]+,irq stk ' +
+      'top-bottom:[0-9a-f]+-[0-9a-f]+,exception stk top-bottom:[0-9a-f]+-[0-9a-f]+';
+    for (const kernel of ['3.4', '3.14', '4.4', '4.9'])
+      assert.match(line(kernel)!, new RegExp(`^${overflown}\\)$`), kernel);
     assert.match(
-      line('4.4') ?? line('3.14')!,
-      /^do_IRQ\(\): kstk\/\d+ has overflown the kernel stack \(cur:[0-9a-f]+,sp:[0-9a-f]+,irq stk top-bottom:[0-9a-f]+-[0-9a-f]+,exception stk top-bottom:[0-9a-f]+-[0-9a-f]+\)$/,
+      line('4.12')!,
+      new RegExp(`^${overflown},ip:\\S+\\+0x\\w+/0x\\w+( \\[kstk\\])?\\)$`),
     );
   });
 

@@ -55,6 +55,13 @@ describe('kconfig', () => {
     assert.throws(() => under('5.3', { KASAN_VMALLOC: true }), /came with 5\.5/);
   });
 
+  it('has SCHED_STACK_END_CHECK from 3.18 on', () => {
+    const check = (version: string) =>
+      kconfig({ version, options: { SCHED_STACK_END_CHECK: 'y' } }).value('SCHED_STACK_END_CHECK');
+    assert.equal(check('3.18'), 'y');
+    assert.throws(() => check('3.17'), /came with 3\.18/);
+  });
+
   it('answers every version with the same options in the same order, each with a reason', () => {
     const names = kconfig({ version: '6.1' }).rows.map(({ option }) => option);
     for (const version of KNOWN_VERSIONS) {
