@@ -72,6 +72,7 @@ export function addKernelOptions(command: Command): Command {
     .option('--stack-protector', 'STACKPROTECTOR=y')
     .option('--no-stack-protector', 'STACKPROTECTOR=n')
     .option('--kasan', 'KASAN=y: checked loads and stores, stacks twice as large')
+    .option('--cpuacct', 'CGROUP_CPUACCT=y: schedule() uses the cpu of thread_info (up to 4.5)')
     .option('--no-df-ist', 'leave #DF on the stack that overflowed')
     .option(
       '--neighbour <kind>',
@@ -87,6 +88,7 @@ export interface KernelFlags {
   readonly stackEndCheck?: boolean;
   readonly stackProtector?: boolean;
   readonly kasan?: boolean;
+  readonly cpuacct?: boolean;
   readonly dfIst: boolean;
   readonly neighbour?: NeighbourKind;
   readonly seed: number;
@@ -96,8 +98,11 @@ export function kernelOptions(flags: KernelFlags): KernelOptions & {
   seed: number;
   neighbour?: NeighbourKind;
 } {
-  const { kernel, stackEndCheck, stackProtector, kasan, dfIst, neighbour, seed } = flags;
-  return { kernel, stackEndCheck, stackProtector, kasan, doubleFaultIst: dfIst, neighbour, seed };
+  const { kernel, stackEndCheck, stackProtector, kasan, cpuacct, dfIst, neighbour, seed } = flags;
+  return {
+    ...{ kernel, stackEndCheck, stackProtector, kasan, cpuacct, neighbour, seed },
+    doubleFaultIst: dfIst,
+  };
 }
 
 /** JSON of a report: addresses as `0x…` strings, bytes left out. */

@@ -43,6 +43,8 @@ export interface KernelConfig extends KernelFeatures {
   readonly KASAN: boolean;
   /** Memory is compacted for a request of a higher order; the recorded small kernels had it off. */
   readonly COMPACTION: boolean;
+  /** Each schedule() charges the time that ran out to a counter of the CPU that thread_info names. */
+  readonly CGROUP_CPUACCT: boolean;
   /** sysctl kernel.panic_on_oops */
   readonly panicOnOops: boolean;
   /** sysctl kernel.panic_on_stackoverflow, where DEBUG_STACKOVERFLOW exists. */
@@ -82,6 +84,11 @@ export interface KernelOptions {
   readonly kasan?: boolean;
   /** CONFIG_COMPACTION; off unless given. */
   readonly compaction?: boolean;
+  /**
+   * CONFIG_CGROUP_CPUACCT; off unless given, though distributions had it: with it a damaged `cpu` in a
+   * thread_info on the stack is met at the next schedule() (up to 4.5), without it when the thread is woken.
+   */
+  readonly cpuacct?: boolean;
   readonly panicOnOops?: boolean;
   readonly panicOnStackOverflow?: boolean;
   /** False unless given: as booted with no_hash_pointers. */
@@ -154,6 +161,7 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
     DEBUG_STACKOVERFLOW,
     KASAN,
     COMPACTION: options.compaction ?? false,
+    CGROUP_CPUACCT: options.cpuacct ?? false,
     panicOnOops: options.panicOnOops ?? false,
     panicOnStackOverflow: options.panicOnStackOverflow ?? false,
     hashPointers: options.hashPointers ?? false,

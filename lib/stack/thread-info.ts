@@ -32,7 +32,7 @@ const JUST_CALLED = { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null } as
  * field lies, and whether there is one, says the configuration.
  *
  * - `cpu`, with SMP only (task_cpu() is 0 without): try_to_wake_up() looks for the sleeper's run queue with it,
- *   and cpuacct_charge() at each schedule() up to 4.5 (73e6aafd9ea8) for the thread's counter. Both index
+ *   and with CGROUP_CPUACCT cpuacct_charge() at each schedule() up to 4.5 (73e6aafd9ea8) for the counter. Both index
  *   __per_cpu_offset[]; the latter is where the machine of CVE-2016-1583 (4.4) died.
  * - `preempt_count`, where it lies there (per-CPU since c2daa3bed53a; trees of 3.6 and 3.14 differ):
  *   schedule_debug(), in_interrupt() of an oops, in_atomic() of do_exit().
@@ -74,7 +74,7 @@ export class StackThreadInfo {
     this.addrLimit = offsetOf('addr_limit');
     this.tickets = !sinceVersion(config.version, '4.2');
     this.tryToWakeUp = text.define('try_to_wake_up', 0x2c0);
-    const charges = config.SMP && !sinceVersion(config.version, '4.6');
+    const charges = config.CGROUP_CPUACCT && config.SMP && !sinceVersion(config.version, '4.6');
     this.charge = charges ? text.define('cpuacct_charge', 0x70) : null;
     this.modulePut = text.define('module_put', 0x90);
     for (const fn of [this.tryToWakeUp, this.charge, this.modulePut])

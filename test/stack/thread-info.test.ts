@@ -123,6 +123,7 @@ describe('a wild thread_info->cpu', () => {
       const { console, detector, phase, machine } = overrun({
         era,
         kernel,
+        cpuacct: true,
         past: 512,
         frames: 'dense',
         frame: 128,
@@ -294,9 +295,13 @@ describe('a wild thread_info->addr_limit', () => {
 });
 
 describe('a trace that went too deep', () => {
-  it('is noticed as soon as its thread sleeps, where SMP makes the kernel read its thread_info', () => {
-    const { phase, console } = replay(publishedTrace('05'), { era: '8k' });
-    assert.equal(phase, 'immediate');
-    assert.ok(console.some((line) => /cpuacct_charge/.test(line)));
+  it('is noticed when its thread sleeps, if the kernel charges CPU time, else when it is woken', () => {
+    const [charged, plain] = [true, false].map((cpuacct) =>
+      replay(publishedTrace('05'), { era: '8k', cpuacct }),
+    );
+    assert.equal(charged.phase, 'immediate');
+    assert.ok(charged.console.some((line) => /cpuacct_charge/.test(line)));
+    assert.equal(plain.phase, 'wake');
+    assert.ok(plain.console.some((line) => /try_to_wake_up/.test(line)));
   });
 });
