@@ -249,7 +249,6 @@ const comm = (m: Machine) => currentTask(m)?.comm ?? '?';
 /** WARN_ONCE(): file and function, message, who, call trace. The line number is left out. */
 function warnOnce(m: Machine, message: string): void {
   if (m.irq.warned) return;
-  m.irq.warned = true;
   const { oops, version } = m.config;
   const at = m.text.symbolize(m.text.define('handle_irq', 0x150).address + 0x141n);
   const where = `at arch/x86/kernel/irq_64.c ${at}${sinceVersion(version, '4.9') ? '' : '()'}`;
@@ -257,7 +256,7 @@ function warnOnce(m: Machine, message: string): void {
   const { cpu } = m;
   const state = { rip: m.text.define('do_IRQ').address, rsp: cpu.rsp, rbp: cpu.gpr.rbp };
   const words = oops.rawAddresses && oops.taskLine !== 'Pid' ? stackWords(m, cpu.rsp) : [];
-  m.printk(
+  const lines = [
     '------------[ cut here ]------------',
     `WARNING:${who} ${where}`,
     message,
@@ -266,5 +265,8 @@ function warnOnce(m: Machine, message: string): void {
     ...words,
     ...callTrace(m, state),
     '---[ end trace 0000000000000000 ]---',
-  );
+  ];
+  // The taint is for what comes after it.
+  m.irq.warned = true;
+  m.printk(...lines);
 }

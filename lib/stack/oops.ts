@@ -1,5 +1,7 @@
+import { byVersion, sinceVersion } from '../mm/kernel-version';
 import type { VirtAddr } from '../x86/addr';
 import { callTrace, stackWords } from './call-trace';
+import type { KernelConfig } from './config';
 import type { Machine } from './machine';
 import { codeAddress } from './page-fault-text';
 import { allRegisterLines, type Regs } from './registers-text';
@@ -9,9 +11,51 @@ export { PT_REGS, type RegName, type Regs } from './registers-text';
 
 const h = (value: bigint) => value.toString(16).padStart(16, '0');
 
-/** `Tainted: G      D          `: one letter for each reason; after an oops D for `DIE`. */
+/**
+ * How many letters print_tainted() has: one for each reason there is, or a blank. Counted in logs of 2.6.32,
+ * 2.6.38, 3.2, 3.15, 3.17, 4.1, 4.15, 4.19, 6.1 and 6.17; by its patch the last but one came with 6.0.
+ */
+const TAINT_FLAGS_COUNT: readonly (readonly [string, number])[] = [
+  ['2.6.32', 11],
+  ['2.6.38', 12],
+  ['3.2', 13],
+  ['3.15', 14],
+  ['3.17', 15],
+  ['4.1', 16],
+  ['4.15', 17],
+  ['4.19', 18],
+  ['6.0', 19],
+  ['6.17', 20],
+];
+
+/**
+ * Why the kernel is tainted: place, letter and name of each reason. B is KASAN's, after any report since 4.4
+ * ("kasan: always taint kernel on report"); W that of WARN_ONCE() in DEBUG_STACKOVERFLOW. Each is set after
+ * its report. The module of the probe, O in the recordings, is left out.
+ */
+function taints(m: Machine): (readonly [place: number, letter: string, name: string])[] {
+  const since44 = sinceVersion(m.config.version, '4.4');
+  return [
+    ...(m.kasanReported && since44 ? [[5, 'B', 'BAD_PAGE'] as const] : []),
+    ...(m.oopses > 0 ? [[7, 'D', 'DIE'] as const] : []),
+    ...(m.irq.warned ? [[9, 'W', 'WARN'] as const] : []),
+  ];
+}
+
+/** print_tainted(): `Tainted: G      D           `, each letter in its place. */
 function tainted(m: Machine): string {
-  return m.oopses > 0 ? 'Tainted: G      D          ' : 'Not tainted';
+  const reasons = taints(m);
+  if (reasons.length === 0) return 'Not tainted';
+  const flags = new Array<string>(byVersion(m.config.version, TAINT_FLAGS_COUNT)).fill(' ');
+  flags[0] = 'G';
+  for (const [place, letter] of reasons) flags[place] = letter;
+  return `Tainted: ${flags.join('')}`;
+}
+
+/** What `[#1]` is followed by: KASAN between DEBUG_PAGEALLOC and PTI, as a log of 5.5 has it; since 4.0. */
+function builtHow({ oops, SMP, KASAN }: KernelConfig): string {
+  const flags = SMP ? oops.dieFlags : '';
+  return KASAN ? flags.replace(/( NOPTI)?$/, ' KASAN$1') : flags;
 }
 
 /** Who is running: `CPU: 0 PID: 85 Comm: kstk/0 Not tainted 6.1 #1`, in the version's order. */
@@ -25,17 +69,21 @@ export function taskLines(m: Machine): string[] {
     case 'CPU PID':
       return [`CPU: 0 PID: ${pid} Comm: ${comm} ${kernel}`];
     default: {
-      const preempt = m.config.oops.dieFlags.includes('PREEMPT') ? '' : ' PREEMPT(voluntary)';
+      // preempt_model_str(); NONE in a log of a 6.17.
+      const model = m.config.SMP ? ' PREEMPT(voluntary)' : ' NONE';
+      const preempt = m.config.oops.dieFlags.includes('PREEMPT') ? '' : model;
       const line = `CPU: 0 UID: 0 PID: ${pid} Comm: ${comm} ${kernel}${preempt}`;
-      return m.oopses > 0 ? [line, 'Tainted: [D]=DIE'] : [line];
+      const names = taints(m).map(([, letter, name]) => `[${letter}]=${name}`);
+      return names.length > 0 ? [line, `Tainted: ${names.join(', ')}`] : [line];
     }
   }
 }
 
-/** Addresses of task_struct and stack, as versions before 4.17 give them. */
+/** Addresses of task_struct and stack, as versions before 4.17 give them: with %p, hashed since 4.15. */
 function taskPointers(m: Machine): string[] {
   const task = currentTask(m);
-  const [struct, stack] = [h(task?.taskStruct ?? 0n), h(task?.stack ?? 0n)];
+  const pointer = (address: bigint) => pointerText(m, address).padStart(16, '0');
+  const [struct, stack] = [pointer(task?.taskStruct ?? 0n), pointer(task?.stack ?? 0n)];
   switch (m.config.oops.taskPointers) {
     case 'ti':
       return [`task: ${struct} ti: ${stack} task.ti: ${stack}`];
@@ -86,7 +134,6 @@ export function oopsLines(
 ): string[] {
   const { oops } = m.config;
   const number = m.oopses + 1;
-  const builtHow = m.config.SMP ? oops.dieFlags : oops.dieFlags.replace(' SMP', '');
   const summary =
     oops.summary === 'raw'
       ? [`RIP  ${codeAddress(m, regs.rip)}`, ` RSP <${h(regs.rsp)}>`]
@@ -94,7 +141,7 @@ export function oopsLines(
         ? [`RIP: ${m.text.symbolize(regs.rip)} RSP: ${h(regs.rsp)}`]
         : [];
   return [
-    `${oops.diePrefix}${what}: ${code.toString(16).padStart(4, '0')} [#${number}]${builtHow}`,
+    `${oops.diePrefix}${what}: ${code.toString(16).padStart(4, '0')} [#${number}]${builtHow(m.config)}`,
     ...(oops.modules === 'before' ? [modulesLine(m)] : []),
     ...showRegs(m, regs),
     ...(oops.modules === 'after' ? [modulesLine(m)] : []),
