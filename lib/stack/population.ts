@@ -127,8 +127,7 @@ function placeNeighbours(
         continue;
       }
       found.push(probe);
-      if (kind === 'free') toFree.push(...giveOutLowerHalf(m, memory, block));
-      else if (kind !== 'other') giveOut(m, memory, kind, block);
+      toFree.push(...giveOut(m, memory, kind, block));
     }
     placed.set(kind, found);
   }
@@ -146,7 +145,23 @@ function giveOutLowerHalf(m: Machine, memory: UserMemory, block: number): number
   return Array.from({ length: half }, (_, i) => block + half + i);
 }
 
-function giveOut(
+/**
+ * Gives the pages of a block as large as a stack, just below one, to whoever `kind` says.
+ *
+ * @returns the pages that are still to be freed
+ */
+export function giveOut(
+  m: Machine,
+  memory: UserMemory,
+  kind: (typeof RARE)[number],
+  block: number,
+): number[] {
+  if (kind === 'free') return giveOutLowerHalf(m, memory, block);
+  if (kind !== 'other') giveOutAll(m, memory, kind, block);
+  return [];
+}
+
+function giveOutAll(
   m: Machine,
   memory: UserMemory,
   kind: 'anon' | 'file' | 'pagetable',

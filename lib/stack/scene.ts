@@ -3,8 +3,10 @@ import type { PageClass } from '../mm/page-info';
 import type { KernelConfig } from './config';
 import type { Load } from './load';
 import { Machine } from './machine';
-import { populate, startThread, type MemoryProfile, type Population } from './population';
+import { populate, type MemoryProfile, type Population } from './population';
 import type { Probe } from './probe';
+import { sceneAt } from './scene-at';
+import { vmapStride } from './thread-stack';
 
 /** Who owns the page just below the stack that will be overrun. */
 export type NeighbourKind =
@@ -14,7 +16,9 @@ export const NEIGHBOURS: readonly NeighbourKind[] = [
   ...(['stack', 'slab', 'free', 'anon', 'pagetable', 'file', 'other', 'any'] as const),
 ];
 
-const CLASS_OF: Readonly<Record<Exclude<NeighbourKind, 'any' | 'stack'>, PageClass>> = {
+/** The class of such a page. */
+export const CLASS_OF: Readonly<Record<Exclude<NeighbourKind, 'any'>, PageClass>> = {
+  stack: 'stack',
   slab: 'slab',
   free: 'free',
   anon: 'anon',
@@ -22,9 +26,6 @@ const CLASS_OF: Readonly<Record<Exclude<NeighbourKind, 'any' | 'stack'>, PageCla
   file: 'file',
   other: 'kernel',
 };
-
-/** With the hole below it empty, a vmalloc'ed stack has the next lower one 32 KB away. */
-const VMAP_STRIDE = 0x8000n;
 
 /** A machine with sleeping threads, one of which will overrun its stack. */
 export interface Scene {
@@ -45,20 +46,27 @@ export interface SceneOptions {
 
 /**
  * Boots a machine, fills it with threads, processes and files, and picks a thread whose stack lies just
- * above a page of `neighbour`.
+ * above a page of `neighbour`; or starts one more at `stackBase` and sees to it that its neighbour is there.
  *
- * @throws RangeError if the population has no such neighbour
+ * @throws RangeError if the population has no such neighbour, and if stack or neighbour can't lie there
  */
 export function buildScene(config: KernelConfig, options: SceneOptions): Scene {
   const { seed, neighbour, memory, stackBase } = options;
+  if (!NEIGHBOURS.includes(neighbour)) {
+    throw new RangeError(
+      `neighbour: expected ${NEIGHBOURS.join(', ')}, got ${JSON.stringify(neighbour)}`,
+    );
+  }
+  if (config.VMAP_STACK && neighbour !== 'stack' && neighbour !== 'any') {
+    throw new RangeError(
+      `neighbour: expected stack or any with VMAP_STACK, where no page is mapped just below a stack, got ${neighbour}`,
+    );
+  }
   const machine = new Machine(config, { seed });
+  if (stackBase !== undefined) return sceneAt(machine, stackBase, neighbour, memory);
   const population = populate(machine, memory);
   const { probes, load } = population;
-  if (stackBase === undefined) {
-    return { machine, probes, load, chosen: pick(machine, population, neighbour) };
-  }
-  machine.nextStack = stackBase;
-  return { machine, probes, load, chosen: startThread(machine, probes) };
+  return { machine, probes, load, chosen: pick(machine, population, neighbour) };
 }
 
 /**
@@ -82,7 +90,7 @@ function candidatesFor(
   if (neighbour === 'any') return natural;
   if (m.config.VMAP_STACK) {
     const bases = new Set(probes.map(({ task }) => task.stack));
-    const beside = ({ task }: Probe) => bases.has(task.stack - VMAP_STRIDE);
+    const beside = ({ task }: Probe) => bases.has(task.stack - vmapStride(m.config));
     return neighbour === 'stack' ? probes.filter(beside) : natural;
   }
   if (neighbour === 'stack') {

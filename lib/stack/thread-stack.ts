@@ -1,5 +1,7 @@
-import { PAGE_SIZE, type VirtAddr } from '../x86/addr';
+import { hex, PAGE_SIZE, type VirtAddr } from '../x86/addr';
 import { gfpOf } from '../mm/gfp';
+import { takeBlock } from '../mm/given-block';
+import type { VmallocFailure, VmStruct } from '../mm/vm-struct';
 import type { KernelConfig } from './config';
 import type { Machine } from './machine';
 import { currentTask } from './task';
@@ -28,16 +30,14 @@ export function allocThreadStack(m: Machine, cgroup?: string): VirtAddr | null {
 }
 
 function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
-  const { config, vmalloc, text } = m;
+  const { config, vmalloc } = m;
   const expected = 'an address in the vmalloc area, a multiple of THREAD_SIZE and free';
   if (at !== null && !vmalloc.isVmallocAddr(at)) refuse(m, at, expected);
-  const cached = at === null ? m.cachedStacks.pop() : undefined;
+  const cached = at === null ? m.cachedStacks.pop() : takeCached(m, at);
   let stack = cached ?? null;
   if (stack === null) {
-    const caller = text.symbolize(text.define('kernel_clone', 0x430).address + 0xbfn);
-    const size = config.THREAD_SIZE;
-    const range = at === null ? {} : { start: at, end: at + BigInt(size + PAGE_SIZE) };
-    const area = vmalloc.vmalloc(size, { align: size, caller, class: 'stack', ...range });
+    const end = at === null ? 0n : at + BigInt(config.THREAD_SIZE + PAGE_SIZE);
+    const area = newArea(m, at === null ? rangesLeft(m) : [{ start: at, end }]);
     if (!('addr' in area)) {
       if (at !== null) refuse(m, at, expected);
       m.printk(...area.messages);
@@ -49,6 +49,45 @@ function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
     m.fill(stack, config.THREAD_SIZE, 0);
   }
   return stack;
+}
+
+function takeCached(m: Machine, at: VirtAddr): VirtAddr | undefined {
+  const index = m.cachedStacks.indexOf(at);
+  return index < 0 ? undefined : m.cachedStacks.splice(index, 1)[0];
+}
+
+interface Range {
+  readonly start?: VirtAddr;
+  readonly end?: VirtAddr;
+}
+
+function newArea(m: Machine, ranges: readonly Range[]): VmStruct | VmallocFailure {
+  const { config, text, vmalloc } = m;
+  const caller = text.symbolize(text.define('kernel_clone', 0x430).address + 0xbfn);
+  const size = config.THREAD_SIZE;
+  const inRange = (range: Range) =>
+    vmalloc.vmalloc(size, { align: size, caller, class: 'stack', ...range });
+  const [first, second] = ranges;
+  const area = inRange(first);
+  return 'addr' in area || !second ? area : inRange(second);
+}
+
+/** From one vmalloc'ed stack to the next where nothing else lies between: THREAD_SIZE, the guard page, alignment. */
+export function vmapStride({ THREAD_SIZE }: KernelConfig): bigint {
+  return BigInt(2 * THREAD_SIZE);
+}
+
+/**
+ * Where stacks may lie that were not asked for at an address. While the machine is being filled, one that was
+ * is left its place, and the others lie whole strides from it, as if it had been given out in its turn.
+ */
+function rangesLeft({ config, vmalloc, hasSnapshot }: Machine): readonly Range[] {
+  const { stackBase: base, THREAD_SIZE } = config;
+  if (base === null || hasSnapshot || !vmalloc.isVmallocAddr(base)) return [{}];
+  const { VMALLOC_START } = vmalloc.layout;
+  const first = VMALLOC_START + ((base - VMALLOC_START) % vmapStride(config));
+  const above = { start: base + BigInt(THREAD_SIZE + PAGE_SIZE) };
+  return first < base ? [{ start: first, end: base }, above] : [above];
 }
 
 /** Whether THREADINFO_GFP has __GFP_ZERO: since 4.14 always, before that for DEBUG_STACK_USAGE. */
@@ -69,27 +108,61 @@ function directStack(m: Machine): VirtAddr | null {
   return stack;
 }
 
-/** Takes blocks until the one at `at` comes, then gives the others back. */
+/** The block at `at`: out of the free lists, or kept for this stack by {@link holdStack}. */
 function directStackAt(m: Machine, at: VirtAddr): VirtAddr {
-  const order = m.config.THREAD_SIZE_ORDER;
-  const possible = m.directMap.contains(at) && at % BigInt(m.config.THREAD_SIZE) === 0n;
-  const others: number[] = [];
-  let found = false;
-  while (possible && !found) {
-    const pfn = m.pageAllocator.allocPages(order, { class: 'stack' });
-    if (pfn === null) break;
-    if (m.directMap.physToVirt(BigInt(pfn) << 12n) === at) found = true;
-    else others.push(pfn);
+  if (!isHeld(m, at) && !holdStack(m, at)) {
+    refuse(m, at, 'an address in the direct map, a multiple of THREAD_SIZE and free');
   }
-  for (const pfn of others) m.pageAllocator.freePages(pfn, order);
-  if (!found) refuse(m, at, 'an address in the direct map, a multiple of THREAD_SIZE and free');
+  if (clearsNew(m.config)) m.fill(at, m.config.THREAD_SIZE, 0);
   return at;
 }
 
+/**
+ * Keeps the block of the direct map at `at` for the stack that is asked for there later.
+ *
+ * @returns false if no stack can lie there, or the block is not free
+ */
+export function holdStack(m: Machine, at: VirtAddr): boolean {
+  const { config, directMap, pageAllocator } = m;
+  if (!directMap.contains(at) || at % BigInt(config.THREAD_SIZE) !== 0n) return false;
+  const pfn = Number(directMap.virtToPhys(at) >> 12n);
+  return takeBlock(pageAllocator, pfn, config.THREAD_SIZE_ORDER, 'stack');
+}
+
+function isHeld(m: Machine, at: VirtAddr): boolean {
+  const { directMap, tasks, exited } = m;
+  if (!directMap.contains(at) || at % BigInt(m.config.THREAD_SIZE) !== 0n) return false;
+  const { pageInfo } = m.pageAllocator;
+  const pfn = Number(directMap.virtToPhys(at) >> 12n);
+  if (pageInfo.classOf(pfn) !== 'stack' || !pageInfo.isAllocatedHead(pfn)) return false;
+  return ![...tasks, ...exited].some(({ stack }) => stack === at);
+}
+
 function refuse(m: Machine, at: VirtAddr, expected: string): never {
+  const there = occupant(m, at);
   throw new RangeError(
-    `stack base: expected ${expected} (THREAD_SIZE is ${m.config.THREAD_SIZE}), got 0x${at.toString(16)}`,
+    `stack base: expected ${expected} (THREAD_SIZE is ${m.config.THREAD_SIZE}), got ${hex(at)}${there && `, where ${there}`}`,
   );
+}
+
+/** Who has the place of a stack at `at`, in words; empty if nobody, or if none can lie there. */
+export function occupant(m: Machine, at: VirtAddr): string {
+  const { config, directMap, vmalloc, pageAllocator } = m;
+  const { THREAD_SIZE, VMAP_STACK } = config;
+  const size = THREAD_SIZE + (VMAP_STACK ? PAGE_SIZE : 0);
+  if (at % BigInt(THREAD_SIZE) !== 0n || m.cachedStacks.includes(at)) return '';
+  for (let page = at; page < at + BigInt(size); page += BigInt(PAGE_SIZE)) {
+    const task = m.tasks.find(({ stack }) => stack <= page && page < stack + BigInt(size));
+    if (task) return `the stack of ${task.comm} lies`;
+    if (VMAP_STACK) {
+      const area = vmalloc.isVmallocAddr(page) ? vmalloc.findVmArea(page) : null;
+      if (area) return `an area of ${area.caller} lies`;
+    } else if (directMap.contains(page)) {
+      const kind = pageAllocator.pageInfo.classOf(Number(directMap.virtToPhys(page) >> 12n));
+      if (kind !== 'free') return `${hex(page)} is a page of class ${kind}`;
+    }
+  }
+  return '';
 }
 
 /** Frees a dead task's stack; with VMAP_STACK into the CPU's cache while it has room (ac496bf48d97, v4.9). */
