@@ -45,7 +45,7 @@ export interface Neighbour {
 }
 
 const FIRST_SYMPTOM: readonly (readonly [RegExp, Detector])[] = [
-  [/^BUG: KASAN:/, 'kasan'],
+  [/^BUG: KASA[Nn]:/, 'kasan'],
   [/stack guard page was hit/, 'guard-page'],
   [/PANIC: double fault|^double fault:/, 'double-fault'],
   [/corrupted stack end detected/, 'stack-end-check'],

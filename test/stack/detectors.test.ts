@@ -12,6 +12,7 @@ import {
   KASAN_STACK_RIGHT,
   KASAN_VMALLOC_INVALID,
 } from '../../lib/stack/detectors/kasan';
+import { kasanAccess } from '../../lib/stack/detectors/kasan-report';
 import { stackNotUsed } from '../../lib/stack/detectors/stack-usage';
 import { Machine } from '../../lib/stack/machine';
 import { command, startProbe, stopProbe, wakeProbe } from '../../lib/stack/probe';
@@ -110,6 +111,17 @@ describe('DEBUG_STACK_USAGE', () => {
     assert.equal(m.detectors.of('stack-usage').checks, 3);
   });
 
+  it('names the pid since 3.8', () => {
+    const said = (kernel: string) => {
+      const { m, probe } = lab(kernel);
+      stopProbe(m, probe);
+      m.run();
+      return m.console[0].replace(/\d+ bytes/, 'N bytes');
+    };
+    assert.equal(said('3.4'), 'kstk/0 used greatest stack depth: N bytes left');
+    assert.equal(said('3.8'), 'kstk/0 (1) used greatest stack depth: N bytes left');
+  });
+
   it('has next to nothing left to report after an overrun', () => {
     const { m } = lab('6.1');
     // Below its stack lies that of the first thread, which stays asleep.
@@ -122,6 +134,67 @@ describe('DEBUG_STACK_USAGE', () => {
     const left = m.console.flatMap((line) => / depth: (\d+) bytes left$/.exec(line)?.[1] ?? []);
     assert.equal(left.length, 1, m.console.join('\n'));
     assert.ok(Number(left[0]) >= 8 && Number(left[0]) <= 32, left[0]);
+  });
+});
+
+describe("KASAN's report", () => {
+  /** What a store to a free page says. */
+  const report = (kernel: string) => {
+    const m = new Machine(kernelConfig('16k', { kernel, kasan: true }));
+    const probe = startProbe(m, 0)!;
+    const pfn = m.pageAllocator.allocPages(0, { class: 'kernel' })!;
+    m.pageAllocator.freePages(pfn, 0);
+    const address = m.directMap.physToVirt(BigInt(pfn) << 12n) + 2048n;
+    command(m, probe, { do: 'poke', address });
+    wakeProbe(m, probe);
+    return { m, lines: m.console, address: address.toString(16) };
+  };
+
+  it('is headed as the version does it, with the address of the access', () => {
+    const head = (kernel: string) => {
+      const { lines, address } = report(kernel);
+      return lines.slice(1, 3).map((line) => line.replace(address, 'ADDRESS'));
+    };
+    assert.deepEqual(head('4.1'), [
+      'BUG: KASan: use after free in kfn.cold+0x28/0x30 [kstk] at addr ADDRESS',
+      'Write of size 8 by task kstk/0/1',
+    ]);
+    assert.deepEqual(head('4.9'), [
+      'BUG: KASAN: use-after-free in kfn.cold+0x28/0x30 [kstk] at addr ADDRESS',
+      'Write of size 8 by task kstk/0/1',
+    ]);
+    assert.deepEqual(head('6.1'), [
+      'BUG: KASAN: use-after-free in kfn.cold+0x28/0x30 [kstk]',
+      'Write of size 8 at addr ADDRESS by task kstk/0/1',
+    ]);
+  });
+
+  it('names the beginning of a memset() that runs into what is free', () => {
+    const m = new Machine(kernelConfig('16k', { kernel: '6.1', kasan: true }));
+    startProbe(m, 0);
+    const pfn = m.pageAllocator.allocPages(1, { class: 'kernel' })!;
+    m.pageAllocator.freePages(pfn, 1);
+    const kept = m.pageAllocator.allocPages(0, { class: 'kernel' })!;
+    const start = m.directMap.physToVirt(BigInt(kept) << 12n) + 4096n - 64n;
+    kasanAccess(m, start, 256, true);
+    const said = m.console.find((line) => line.startsWith('Write of size'));
+    assert.ok(said?.startsWith(`Write of size 256 at addr ${start.toString(16)} by task`), said);
+  });
+
+  it('taints the kernel for what comes after it, since 4.4', () => {
+    const later = (kernel: string) => {
+      const { m, lines } = report(kernel);
+      const own = lines.findIndex((line) => /Not tainted/.test(line));
+      assert.ok(own > 0, kernel);
+      m.raiseInvalidOpcode();
+      m.run();
+      return {
+        locks: lines.includes('Disabling lock debugging due to kernel taint'),
+        taint: lines.flatMap((line) => /Tainted: (\S+ +\S+)/.exec(line)?.[1] ?? []),
+      };
+    };
+    assert.deepEqual(later('4.1'), { locks: false, taint: [] });
+    assert.deepEqual(later('6.1'), { locks: true, taint: ['G    B'] });
   });
 });
 

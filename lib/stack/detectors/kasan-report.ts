@@ -1,9 +1,10 @@
 import type { VirtAddr } from '../../x86/addr';
-import { callTrace } from '../call-trace';
+import { sinceVersion } from '../../mm/kernel-version';
+import { callTrace, stackWords } from '../call-trace';
 import type { Machine } from '../machine';
-import { modulesLine, taskLines } from '../oops';
+import { taskLines } from '../oops';
 import { currentTask } from '../task';
-import { KASAN_GRANULE, kasanBugType, kasanShadowOf } from './kasan';
+import { KASAN_FREE_PAGE, KASAN_GRANULE, kasanBugType, kasanShadowOf } from './kasan';
 
 /** Free slab objects, and what of a slab belongs to no object. */
 const KASAN_SLAB_FREE = 0xfb;
@@ -14,13 +15,16 @@ const LINE = '='.repeat(66);
 
 /**
  * What an instrumented load or store of `size` bytes asks the shadow first, with CONFIG_KASAN. The first bad
- * address that is met after boot is reported, no other (kasan_multi_shot is off); the access is made all the
- * same.
+ * byte decides what the bug is called; the address in the report is that of the access. Only the first bad
+ * access after boot is reported (kasan_multi_shot is off); the access is made all the same.
  *
  * The shadow is reckoned from the books of the allocators: free pages, free slab objects, what a slab has left
  * over, and vmalloc space without pages. Only the probe's own loads and stores and its memset() are checked:
- * of CALL, PUSH and the exception frame KASAN sees nothing. The text is that of 6.1 for every version; the dump
- * of the shadow and the objects' history are left out.
+ * of CALL, PUSH and the exception frame KASAN sees nothing.
+ *
+ * The text is that of the version: the two headers before 4.12 from the patches that changed them ("kasan:
+ * update log messages", merged for 4.4; "kasan: change report header", merged for 4.12). The dump of the
+ * shadow and what is said of the page or the object are left out.
  */
 export function kasanAccess(m: Machine, address: VirtAddr, size: number, write: boolean): void {
   if (!m.config.KASAN || m.kasanReported) return;
@@ -29,7 +33,7 @@ export function kasanAccess(m: Machine, address: VirtAddr, size: number, write: 
   for (let at = address & -granule; at < end; at += granule) {
     const shadow = shadowOf(m, at);
     if (shadow === 0) continue;
-    report(m, at < address ? address : at, size, write, shadow);
+    report(m, address, size, write, shadow);
     return;
   }
 }
@@ -53,24 +57,37 @@ function shadowOf(m: Machine, address: VirtAddr): number {
   return 0;
 }
 
-function report(m: Machine, bad: VirtAddr, size: number, write: boolean, shadow: number): void {
-  m.kasanReported = true;
+function report(m: Machine, address: VirtAddr, size: number, write: boolean, shadow: number): void {
+  const { cpu, config } = m;
+  const since = (version: string) => sinceVersion(config.version, version);
   const task = currentTask(m);
-  const type =
-    shadow === KASAN_SLAB_FREE
-      ? 'use-after-free'
-      : shadow === KASAN_SLAB_REDZONE
-        ? 'slab-out-of-bounds'
-        : kasanBugType(shadow);
-  const { cpu } = m;
-  m.printk(
+  const where = `${bugType(shadow, config.version)} in ${m.text.symbolize(cpu.rip)}`;
+  const what = `${write ? 'Write' : 'Read'} of size ${size}`;
+  const who = `by task ${task?.comm ?? '?'}/${task?.pid ?? 0}`;
+  const at = `at addr ${address.toString(16).padStart(16, '0')}`;
+  const header = since('4.12')
+    ? [`BUG: KASAN: ${where}`, `${what} ${at} ${who}`, '']
+    : [`BUG: ${since('4.4') ? 'KASAN' : 'KASan'}: ${where} ${at}`, `${what} ${who}`];
+  const lines = [
     LINE,
-    `BUG: KASAN: ${type} in ${m.text.symbolize(cpu.rip)}`,
-    `${write ? 'Write' : 'Read'} of size ${size} at addr ${bad.toString(16).padStart(16, '0')} by task ${task?.comm ?? '?'}/${task?.pid ?? 0}`,
-    '',
+    ...header,
     ...taskLines(m),
+    ...(config.oops.rawAddresses ? stackWords(m, cpu.rsp) : []),
     ...callTrace(m, { rip: cpu.rip, rsp: cpu.rsp, rbp: cpu.gpr.rbp }),
-    modulesLine(m),
     LINE,
-  );
+    // add_taint() with LOCKDEP_NOW_UNRELIABLE, unless an oops has done it.
+    ...(since('4.4') && m.oopses === 0 ? ['Disabling lock debugging due to kernel taint'] : []),
+  ];
+  // The taint is for what comes after it.
+  m.kasanReported = true;
+  m.printk(...lines);
+}
+
+/** What the version calls it; `slab-use-after-free` is in a log of 6.4-rc5. */
+function bugType(shadow: number, version: string): string {
+  const free = shadow === KASAN_SLAB_FREE;
+  if (!sinceVersion(version, '4.4'))
+    return free || shadow === KASAN_FREE_PAGE ? 'use after free' : 'out of bounds access';
+  if (free) return sinceVersion(version, '6.4') ? 'slab-use-after-free' : 'use-after-free';
+  return shadow === KASAN_SLAB_REDZONE ? 'slab-out-of-bounds' : kasanBugType(shadow);
 }
