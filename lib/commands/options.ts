@@ -65,7 +65,11 @@ export function oneOf<T extends string>(name: string, words: readonly T[]): (tex
 /** The options that say which kernel, common to all commands that run one. */
 export function addKernelOptions(command: Command): Command {
   return command
-    .option('--era <era>', 'kernel stack: 8k, 16k or vmap', oneOf('era', ERAS))
+    .option(
+      '--era <era>',
+      'kernel stack: 8k, 16k or vmap (default by kernel: 8k to 3.14, 16k to 4.8, vmap from 4.9)',
+      oneOf('era', ERAS),
+    )
     .option('--kernel <version>', 'kernel version, 2.6.32 to 6.19 (default 3.14, 3.15, 6.1 by era)')
     .option('--stack-end-check', 'SCHED_STACK_END_CHECK=y')
     .option('--no-stack-end-check', 'SCHED_STACK_END_CHECK=n')

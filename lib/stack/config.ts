@@ -14,6 +14,17 @@ export const DEFAULT_KERNEL: Readonly<Record<Era, string>> = {
   vmap: '6.1',
 };
 
+/**
+ * The era of a version as it shipped: 8k up to 3.14, 16k from 3.15, vmap from 4.9 on.
+ *
+ * @throws RangeError for a version that does not exist
+ */
+export function eraOf(version: string): Era {
+  const { HAVE_ARCH_VMAP_STACK, THREAD_SIZE_ORDER } = featuresOf(version).features;
+  if (HAVE_ARCH_VMAP_STACK) return 'vmap';
+  return THREAD_SIZE_ORDER === 1 ? '8k' : '16k';
+}
+
 /** STACK_END_MAGIC, include/uapi/linux/magic.h. */
 export const STACK_END_MAGIC = 0x57ac6e9dn;
 
@@ -115,7 +126,8 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
   const VMAP_STACK = era === 'vmap';
   if (VMAP_STACK && !features.HAVE_ARCH_VMAP_STACK) {
     throw new RangeError(
-      `VMAP_STACK needs HAVE_ARCH_VMAP_STACK, which x86 selects since 4.9: expected kernel 4.9 or newer, got ${version}`,
+      `VMAP_STACK needs HAVE_ARCH_VMAP_STACK, which x86 selects since 4.9: expected kernel 4.9 or newer, got ${version}, ` +
+        `whose era is ${eraOf(version)} (${eraOf(version) === '8k' ? '16k' : '8k'} with a patched header)`,
     );
   }
   if (options.stackEndCheck && features.stackEndCheck !== 'panic') {

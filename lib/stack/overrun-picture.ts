@@ -1,7 +1,7 @@
 import { namesAround, type NamedBytes } from './byte-names';
 import type { OverrunReport } from './aftermath';
 import { kernelConfig } from './config';
-import { checkOptions, overrunScene, type OverrunOptions } from './overrun';
+import { checkOptions, eraFor, overrunScene, type OverrunOptions } from './overrun';
 import { buildScene } from './scene';
 
 /** An overrun, and what the bytes around the base of the stack were called before it. */
@@ -20,7 +20,7 @@ export interface OverrunPicture {
  */
 export function overrunPicture(options: OverrunOptions = {}): OverrunPicture {
   checkOptions(options);
-  const config = kernelConfig(options.era ?? 'vmap', options);
+  const config = kernelConfig(eraFor(options), options);
   const { seed = 1, stackBase, neighbour = 'any' } = options;
   const scene = buildScene(config, { seed, neighbour, stackBase });
   const names = namesAround(scene.machine, scene.chosen.task);
@@ -30,11 +30,13 @@ export function overrunPicture(options: OverrunOptions = {}): OverrunPicture {
 
 /** Options of the library as those of `npx guardpage overrun`. */
 function commandOf(options: OverrunOptions): string {
-  const flags = Object.entries({ era: 'vmap', seed: 1, ...options }).map(([key, value]) => {
-    const name =
-      key === 'doubleFaultIst' ? 'df-ist' : key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-    if (typeof value === 'boolean') return value ? `--${name}` : `--no-${name}`;
-    return `--${name} ${typeof value === 'bigint' ? `0x${value.toString(16)}` : String(value)}`;
-  });
+  const flags = Object.entries({ era: eraFor(options), seed: 1, ...options }).map(
+    ([key, value]) => {
+      const name =
+        key === 'doubleFaultIst' ? 'df-ist' : key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+      if (typeof value === 'boolean') return value ? `--${name}` : `--no-${name}`;
+      return `--${name} ${typeof value === 'bigint' ? `0x${value.toString(16)}` : String(value)}`;
+    },
+  );
   return `npx guardpage overrun ${flags.join(' ')}`;
 }

@@ -1,6 +1,6 @@
 import type { VirtAddr } from '../x86/addr';
 import { runAndObserve, type OverrunReport } from './aftermath';
-import { endOfStackOffset, kernelConfig, type Era, type KernelOptions } from './config';
+import { endOfStackOffset, eraOf, kernelConfig, type Era, type KernelOptions } from './config';
 import { interruptNear } from './irq';
 import type { Machine } from './machine';
 import {
@@ -17,6 +17,7 @@ import { buildScene, type NeighbourKind, type Scene } from './scene';
 
 /** What a thread does to its stack. At most one of past, jump, alloca, poke, peek and irq; endless recursion without. */
 export interface OverrunOptions extends KernelOptions {
+  /** That of `kernel` unless given; vmap without either. */
   readonly era?: Era;
   readonly seed?: number;
   readonly neighbour?: NeighbourKind;
@@ -58,12 +59,17 @@ const LARGEST_FRAME = 2 ** 46;
  */
 export function overrun(options: OverrunOptions = {}): OverrunReport {
   checkOptions(options);
-  const config = kernelConfig(options.era ?? 'vmap', options);
+  const config = kernelConfig(eraFor(options), options);
   const neighbour = options.neighbour ?? 'any';
   const { seed = 1, memory, stackBase } = options;
   const scene = buildScene(config, { seed, neighbour, memory, stackBase });
   scene.machine.snapshot();
   return overrunScene(scene, options);
+}
+
+/** The era asked for, or that of the kernel asked for. */
+export function eraFor({ era, kernel }: Pick<OverrunOptions, 'era' | 'kernel'>): Era {
+  return era ?? (kernel === undefined ? 'vmap' : eraOf(kernel));
 }
 
 /** The same on a machine that is there already. */

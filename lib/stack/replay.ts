@@ -2,6 +2,7 @@ import type { VirtAddr } from '../x86/addr';
 import { runAndObserve, type OverrunReport } from './aftermath';
 import { chainOf, layOutChain, type ChainFrame, type Fill } from './call-chain';
 import {
+  eraOf,
   kernelConfig,
   PT_REGS_SIZE,
   type Era,
@@ -18,7 +19,7 @@ import { WriteWatch } from './write-watch';
 import { TraceError, type StackTrace } from './trace';
 
 export interface ReplayOptions extends KernelOptions {
-  /** The era whose stack the trace is replayed in. */
+  /** The era whose stack the trace is replayed in: that of `kernel`, or with stacks as large as the trace's, unless given. */
   readonly era?: Era;
   readonly seed?: number;
   readonly neighbour?: NeighbourKind;
@@ -65,7 +66,10 @@ export interface ReplayReport extends OverrunReport {
  * @throws RangeError for a configuration that Linux refuses
  */
 export function replay(trace: StackTrace, options: ReplayOptions = {}): ReplayReport {
-  const config = kernelConfig(options.era ?? (trace.stackSize <= 8192 ? '8k' : '16k'), options);
+  const { kernel } = options;
+  const recorded = trace.stackSize <= 8192 ? '8k' : '16k';
+  const era = options.era ?? (kernel === undefined ? recorded : eraOf(kernel));
+  const config = kernelConfig(era, options);
   return replayOn(trace, config, options);
 }
 

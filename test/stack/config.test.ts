@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ERAS } from '../../lib/stack/config';
-import { kernelConfig } from '../../lib/stack/config';
+import { eraOf, kernelConfig } from '../../lib/stack/config';
 import { featuresOf, KNOWN_VERSIONS } from '../../lib/stack/versions';
 
 describe('kernelConfig', () => {
@@ -142,6 +142,14 @@ describe('kernelConfig', () => {
         end = field.offset + field.size;
       }
       assert.ok(end <= size, version);
+    }
+  });
+
+  it('knows the era that a version shipped with', () => {
+    const eras = ['2.6.32', '3.14', '3.15', '4.8', '4.9', '6.19'].map(eraOf);
+    assert.deepEqual(eras, ['8k', '8k', '16k', '16k', 'vmap', 'vmap']);
+    for (const version of KNOWN_VERSIONS) {
+      assert.equal(kernelConfig(eraOf(version), { kernel: version }).patched, false, version);
     }
   });
 });

@@ -79,6 +79,22 @@ describe('guardpage overrun --json', function () {
     assert.equal(placed.cr2, '0xffffc9000058ff58');
   });
 
+  it('takes the era of the version if none is named', async () => {
+    for (const [kernel, vmap] of [
+      ['2.6.39', false],
+      ['3.14', false],
+      ['3.15', false],
+      ['4.4', false],
+      ['4.9', true],
+    ] as const) {
+      const { code, out } = await run('--kernel', kernel, '--poke', '8', '--json');
+      assert.equal(code, 0, kernel);
+      const report = JSON.parse(out) as { patched: boolean; stackBase: string };
+      assert.equal(report.patched, false, kernel);
+      assert.equal(BigInt(report.stackBase) >= 0xffffc90000000000n, vmap, kernel);
+    }
+  });
+
   it('gives a line a trial, each as alone with its seed', async () => {
     const argv = ['--era', '16k', '--past', '512', '--json'];
     const { out } = await run(...argv, '--trials', '2', '--seed', '4');
@@ -94,7 +110,11 @@ describe('guardpage overrun, asked wrongly', () => {
     ['--kernel 9.9', /kernel: expected a version from 2\.6\.32 to 6\.19, got 9\.9/],
     ['--kernel moon', /kernel/],
     ['--era 32k', /--era: expected 8k, 16k, vmap, got "32k"/],
-    ['--era vmap --kernel 4.8', /VMAP_STACK needs HAVE_ARCH_VMAP_STACK/],
+    [
+      '--era vmap --kernel 4.8',
+      /VMAP_STACK needs HAVE_ARCH_VMAP_STACK.* got 4\.8, whose era is 16k \(8k with a patched header\)/,
+    ],
+    ['--era vmap --kernel 3.14', /whose era is 8k \(16k with a patched header\)/],
     ['--past -1', /--past: expected a whole number from 0 to \d+, got "-1"/],
     ['--frame 0', /--frame: expected a whole number from 1 to \d+, got "0"/],
     ['--frame 18446744073709551616', /--frame: expected a whole number from 1 to 70368744177664/],

@@ -74,6 +74,11 @@ describe('replay', () => {
     );
   });
 
+  it('takes the era of the kernel if only that is named, else stacks as large as the trace’s', () => {
+    const eraWith = (kernel?: string) => replay(publishedTrace('01'), { kernel }).era;
+    assert.deepEqual(['3.0', '4.4', '6.1', undefined].map(eraWith), ['8k', '16k', 'vmap', '8k']);
+  });
+
   it('gives the same report for the same seed, and a fitting trace for any', () => {
     for (const era of ERAS) {
       assert.deepEqual(
