@@ -28,6 +28,19 @@ export const MACHINES = {
   max: 200,
 } as const satisfies NumberParameter;
 
+/** Parameter of experiments whose direct-map eras can be run with either kernel. */
+export const KERNELS = {
+  kind: 'choice',
+  description:
+    'the recorded kernel, 6.1, with the stacks of each era, or the kernel of the era, whose thread_info lies on the stack',
+  default: 'recorded',
+  choices: ['recorded', 'era'],
+} as const satisfies ChoiceParameter;
+
+/** The kernel that such a parameter asks for; undefined for the era's own. */
+export const kernelAsked = (kernels: string): string | undefined =>
+  kernels === 'recorded' ? '6.1' : undefined;
+
 /** A note for their tables. */
 export const INTERVALS =
   'Intervals: 95 %, Wilson; of the model with as many trials as those on several machines are worth, for trials on one machine are alike.';

@@ -5,7 +5,15 @@ import { defineExperiment } from './experiment';
 import { RECORDED_KINDS } from './overrun-kinds';
 import { shareOf } from './statistics';
 import { EVIDENCE, type Row } from './table';
-import { INTERVALS, MACHINES, OUTCOMES, OutcomeTally, TrialMachines } from './trials';
+import {
+  INTERVALS,
+  kernelAsked,
+  KERNELS,
+  MACHINES,
+  OUTCOMES,
+  OutcomeTally,
+  TrialMachines,
+} from './trials';
 
 /** What can lie below a stack, most frequent first on the recorded machines. */
 export const NEIGHBOUR_LABELS: readonly (readonly [Exclude<NeighbourKind, 'any'>, string])[] = [
@@ -38,14 +46,18 @@ export const victimByNeighbour = defineExperiment({
       max: 5000,
     },
     machines: MACHINES,
+    kernels: KERNELS,
   },
   notes: [
-    'Model: the kernel of the era without SCHED_STACK_END_CHECK; stacks above a page of each class, which is put there where it is rare; overruns that come back (up to 4096 B past).',
+    'Model: 6.1, as recorded, or the kernel of the era, without SCHED_STACK_END_CHECK; stacks above a page of each class, which is put there where it is rare; overruns that come back (up to 4096 B past).',
     'Recorded: 6.1.192 guests with VMAP_STACK=n, 8 and 16 KB stacks together, end check off, the endless overruns left out. Of page cache and page tables there are two runs each.',
     INTERVALS,
   ],
-  table: ({ era, trials, machines }, seed) => {
-    const config = kernelConfig(era as Era, { stackEndCheck: false });
+  table: ({ era, trials, machines, kernels }, seed) => {
+    const config = kernelConfig(era as Era, {
+      kernel: kernelAsked(kernels),
+      stackEndCheck: false,
+    });
     const runner = new TrialMachines(config, seed, machines);
     return {
       columns: [
