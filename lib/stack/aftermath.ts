@@ -22,6 +22,7 @@ export interface OverrunReport {
   readonly outcome: Outcome;
   readonly phase: Phase | null;
   readonly machine: MachineState;
+  /** `killed` if it never runs again: an oops has ended it, or the machine has stopped under it. */
   readonly task: 'alive' | 'killed';
   readonly detector: Detector | null;
   /** Context switches between the start of the overrunning code and the first symptom; null without one. */
@@ -109,7 +110,7 @@ export function runAndObserve(
             : 'none',
     phase,
     machine: m.state,
-    task: task.state === 'dead' ? 'killed' : 'alive',
+    task: task.state === 'dead' || m.state !== 'alive' ? 'killed' : 'alive',
     detector,
     noticedAfter,
     victims,

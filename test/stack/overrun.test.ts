@@ -56,7 +56,17 @@ describe('overrun with VMAP_STACK', () => {
       assert.equal(detector, 'guard-page', kernel);
       return `${machine}/${task}`;
     });
-    assert.deepEqual(ends, [...Array(4).fill('alive/killed'), ...Array(4).fill('panic/alive')]);
+    assert.deepEqual(ends, [...Array(4).fill('alive/killed'), ...Array(4).fill('panic/killed')]);
+  });
+
+  it('calls a task killed that never runs again, also when the machine stopped with it', () => {
+    const ends = [{ doubleFaultIst: false }, { poke: 0 }, { poke: 0, stackEndCheck: false }].map(
+      (options) => {
+        const { machine, task } = overrun({ era: 'vmap', ...options });
+        return `${machine}/${task}`;
+      },
+    );
+    assert.deepEqual(ends, ['reset/killed', 'panic/killed', 'alive/alive']);
   });
 
   it('kills only the task when RSP has room and a store or load hits the guard page', () => {
