@@ -50,6 +50,29 @@ export function gfpOf(version: string, name: GfpName): Gfp {
   return { mask, names: sinceVersion(version, '4.6') ? names : null };
 }
 
+/** __GFP_COMP and __GFP_NOTRACK; the latter 0 where SLUB does not ask for it. */
+const SLAB_BITS: readonly (readonly [string, { comp: number; notrack: number }])[] = [
+  ['2.6.32', { comp: 0x4000, notrack: 0 }],
+  ['3.14', { comp: 0x4000, notrack: 0x200000 }],
+  ['4.14', { comp: 0x4000, notrack: 0 }],
+  ['5.1', { comp: 0x40000, notrack: 0 }],
+];
+
+/**
+ * What SLUB asks the page allocator for on behalf of GFP_KERNEL (allocate_slab()): compound pages if the order
+ * of the cache is above 0, also when it has to make do with a single page; up to 4.13 __GFP_NOTRACK. Logs:
+ * 0x40d0 of 3.0, 0x26040c0 of 4.9, 0x6040c0 of 4.19.
+ */
+export function slabGfp(version: string, compound: boolean): Gfp {
+  const { mask, names } = gfpOf(version, 'GFP_KERNEL');
+  const { comp, notrack } = byVersion(version, SLAB_BITS);
+  const more = [...(compound ? ['__GFP_COMP'] : []), ...(notrack ? ['__GFP_NOTRACK'] : [])];
+  return {
+    mask: mask | (compound ? comp : 0) | notrack,
+    names: names === null ? null : [names, ...more].join('|'),
+  };
+}
+
 /** `0x400dc0(GFP_KERNEL_ACCOUNT|__GFP_ZERO)`, or `0xd0` where the kernel has no names yet. */
 export function gfpText(gfp: Gfp): string {
   const mask = `0x${gfp.mask.toString(16)}`;

@@ -1,5 +1,5 @@
 import { gfpText, type Gfp } from './gfp';
-import { sinceVersion } from './kernel-version';
+import { byVersion, sinceVersion } from './kernel-version';
 
 /** A process as the OOM killer sees it: sizes in pages, except the page tables. */
 export interface OomTask {
@@ -39,6 +39,8 @@ export interface OomRequest {
 }
 
 export const OOM_SCORE_ADJ_MIN = -1000;
+/** The oom_adj of a task that may not be killed. */
+const OOM_DISABLE = -17;
 
 const rss = (task: OomTask) => task.rssAnon + task.rssFile + task.rssShmem;
 
@@ -75,14 +77,38 @@ export function selectVictim(
   return chosen;
 }
 
+/** Where the node mask stood in the first line, while it did: the one node there is, or no mask (ef8444ea01d7). */
+const NODEMASK: readonly (readonly [string, string])[] = [
+  ['2.6.32', ''],
+  // 82e7d3abec86; logs of 4.9.0 and 4.9.24.
+  ['4.9', ' nodemask=0,'],
+  // "header nodemask is NULL when cpusets are disabled"; logs of 4.11-rc6 and 4.14.65, with two blanks.
+  ['4.11', ' nodemask=(null), '],
+  // Logs of 4.15, 4.18 and 4.19.
+  ['4.15', ' nodemask=(null),'],
+  ['5.0', ''],
+];
+
+/**
+ * How the task that asks is rated. oom_adj, which oom_score_adj replaced, is computed from that here. Logs of
+ * 2.6.31-rc1 and of 2.6.38 to 3.5; a patch to 3.7-rc ("change type of oom_score_adj to short") finds
+ * oom_score_adj alone.
+ */
+function ratedLine(oomScoreAdj: number, version: string): string {
+  const oomAdj =
+    oomScoreAdj === OOM_SCORE_ADJ_MIN ? OOM_DISABLE : Math.trunc((oomScoreAdj * 15) / 1000);
+  return [
+    ...(sinceVersion(version, '3.7') ? [] : [`oom_adj=${oomAdj}`]),
+    ...(sinceVersion(version, '2.6.38') ? [`oom_score_adj=${oomScoreAdj}`] : []),
+  ].join(', ');
+}
+
 /** The lines up to where the kernel dumps its stack (dump_header). The call trace is the caller's. */
 export function oomHeaderLines(request: OomRequest): string[] {
   const { comm, order, gfp, oomScoreAdj, version } = request;
-  // Between 4.10 and 5.0 (ef8444ea01d7) the node mask stood in this line.
-  const nodemask =
-    sinceVersion(version, '4.10') && !sinceVersion(version, '5.0') ? ' nodemask=(null), ' : '';
+  const nodemask = byVersion(version, NODEMASK);
   const lines = [
-    `${comm} invoked oom-killer: gfp_mask=${gfpText(gfp)},${nodemask} order=${order}, oom_score_adj=${oomScoreAdj}`,
+    `${comm} invoked oom-killer: gfp_mask=${gfpText(gfp)},${nodemask} order=${order}, ${ratedLine(oomScoreAdj, version)}`,
   ];
   if (!request.compaction && order > 0 && sinceVersion(version, '4.9')) {
     lines.push('COMPACTION is disabled!!!');

@@ -2,6 +2,7 @@ import { offsetBy, type VirtAddr } from '../x86/addr';
 import type { Cpu } from '../x86/cpu';
 import { isFault, makeFault, VECTOR_UD, type Fault } from '../x86/fault';
 import type { DirectMap } from './direct-map';
+import { slabGfp } from './gfp';
 import type { SlabUsage } from './oom';
 import type { PageAllocator } from './page-allocator';
 import { slabLayout, type SlabLayout, type SlabLayoutOptions } from './slab-order';
@@ -234,7 +235,8 @@ export class KmemCache {
   /** allocate_slab(): tries the cache's order, kills nobody for it, and makes do with less. */
   private newSlab(): true | null | Fault {
     const { size } = this.layout;
-    const options = { class: 'slab', owner: this.owner } as const;
+    const gfp = slabGfp(this.pageAllocator.version, this.layout.order > 0);
+    const options = { class: 'slab', owner: this.owner, gfp } as const;
     let { order } = this.layout;
     let pfn: number | null = null;
     if (order > this.minOrder) {

@@ -37,6 +37,8 @@ export interface AllocatorHooks {
   onPanic?: (reason: string) => void;
   /** Lines of the call trace, if the machine knows it. */
   dumpStack?: () => string[];
+  /** current->comm, for requests that do not say who asks. */
+  comm?: () => string;
 }
 
 /** How often what happened, with the names of /proc/vmstat. */
@@ -157,6 +159,11 @@ function gfpFor(allocator: PageAllocator, options: AllocOptions): Gfp {
   return options.gfp ?? gfpOf(allocator.version, name);
 }
 
+/** Who asks: the idle task, which boots, if nobody says. */
+function commOf({ hooks }: PageAllocator, options: AllocOptions): string {
+  return options.comm ?? hooks.comm?.() ?? 'swapper/0';
+}
+
 /** out_of_memory(): true when somebody was killed and the request may try again. */
 function outOfMemory(allocator: PageAllocator, request: Request): boolean {
   const { hooks, version, counters } = allocator;
@@ -169,7 +176,7 @@ function outOfMemory(allocator: PageAllocator, request: Request): boolean {
   const victim = selectVictim(tasks, totalPages, version);
   print(
     oomHeaderLines({
-      comm: options.comm ?? 'swapper/0',
+      comm: commOf(allocator, options),
       order,
       gfp: gfpFor(allocator, options),
       oomScoreAdj: options.oomScoreAdj ?? 0,
@@ -208,7 +215,7 @@ function warnAlloc(allocator: PageAllocator, request: Request): void {
   const { order, options } = request;
   const gfp = gfpFor(allocator, options);
   const lines = [
-    allocationFailureLine(options.comm ?? 'swapper/0', order, gfp, version),
+    allocationFailureLine(commOf(allocator, options), order, gfp, version),
     ...(hooks.dumpStack?.() ?? []),
     ...memInfoLines(memInfoOf(allocator), version),
   ];

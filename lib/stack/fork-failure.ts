@@ -3,7 +3,7 @@ import { kernelConfig, type Era, type KernelOptions } from './config';
 import { Machine } from './machine';
 import { taskLines } from './oops';
 import { wakeUpProcess } from './scheduler';
-import { createTask } from './task';
+import { createTask, currentTask } from './task';
 
 /** Who holds every second page of memory: nobody, a program, or the kernel itself. */
 export type Fragmentation = 'none' | 'user' | 'unmovable';
@@ -44,7 +44,9 @@ export interface ForkTrialReport {
 const ORDERS = 11;
 /** Pages that the program or the module leaves alone. */
 const LEFT = 512;
+/** The program's in the recorded guests; kthreadd's anywhere. */
 const HOG_PID = 24;
+const KTHREADD_PID = 2;
 
 /**
  * Creates kernel threads on a machine whose memory is in crumbs: order-1 or order-2 stacks from the direct map
@@ -153,6 +155,7 @@ function listen(m: Machine, hog: Hog): void {
     ...taskLines(m),
     ...callTrace(m, { rip: m.cpu.rip, rsp: m.cpu.rsp, rbp: m.cpu.gpr.rbp }),
   ];
+  hooks.comm = () => currentTask(m)?.comm ?? '?';
   hooks.onMigrate = ({ from, to }) => {
     const at = hogPages.indexOf(from);
     if (at >= 0) hogPages[at] = to;
@@ -201,6 +204,7 @@ function createThreads(m: Machine, threads: number, forker: 'kthreadd' | 'hog'):
     machine.setCurrentSleeping();
     machine.call(machine.text.define('schedule').address, kthreadd.address);
   });
+  m.nextPid = forker === 'hog' ? HOG_PID : KTHREADD_PID;
   const task = createTask(m, {
     kind: forker === 'hog' ? 'user' : 'kthread',
     comm: forker,
@@ -208,6 +212,7 @@ function createThreads(m: Machine, threads: number, forker: 'kthreadd' | 'hog'):
     argument: 0n,
   });
   if (!task) return 0;
+  m.nextPid = HOG_PID + 1;
   wakeUpProcess(m, task);
   m.run();
   return created;

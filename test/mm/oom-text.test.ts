@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { memInfoLines, type MemInfo, type ZoneMemInfo } from '../../lib/mm/mem-info';
-import { gfpOf } from '../../lib/mm/gfp';
+import { gfpOf, gfpText, slabGfp } from '../../lib/mm/gfp';
 import {
   allocationFailureLine,
   oomDeadlockLines,
@@ -67,10 +67,23 @@ describe('the words of the kernel when memory runs out', () => {
     const request = { comm: 'sh', order: 1, oomScoreAdj: 0, compaction: true };
     const header = (version: string) =>
       oomHeaderLines({ ...request, gfp: gfpOf(version, 'THREADINFO_GFP'), version })[0];
-    assert.equal(header('3.2'), 'sh invoked oom-killer: gfp_mask=0xd0, order=1, oom_score_adj=0');
+    assert.equal(header('2.6.32'), 'sh invoked oom-killer: gfp_mask=0xd0, order=1, oom_adj=0');
+    assert.equal(
+      header('3.2'),
+      'sh invoked oom-killer: gfp_mask=0xd0, order=1, oom_adj=0, oom_score_adj=0',
+    );
+    assert.equal(
+      header('3.14'),
+      'sh invoked oom-killer: gfp_mask=0x2000d0, order=1, oom_score_adj=0',
+    );
+    // gpg-agent of a 4.9.0-1.fc26.
     assert.equal(
       header('4.9'),
-      'sh invoked oom-killer: gfp_mask=0x27000c0(GFP_KERNEL_ACCOUNT|__GFP_NOTRACK), order=1, oom_score_adj=0',
+      'sh invoked oom-killer: gfp_mask=0x27000c0(GFP_KERNEL_ACCOUNT|__GFP_NOTRACK), nodemask=0, order=1, oom_score_adj=0',
+    );
+    assert.equal(
+      header('4.18'),
+      'sh invoked oom-killer: gfp_mask=0x7080c0(GFP_KERNEL_ACCOUNT|__GFP_ZERO), nodemask=(null), order=1, oom_score_adj=0',
     );
     assert.equal(
       header('4.14'),
@@ -95,6 +108,18 @@ describe('the words of the kernel when memory runs out', () => {
       lines: [],
       panic: 'Out of memory and no killable processes...',
     });
+  });
+});
+
+describe('what SLUB asks for', () => {
+  it('is a compound page where the cache has an order, in the bits of the version', () => {
+    const text = (version: string, compound = true) => gfpText(slabGfp(version, compound));
+    // As in logs of these versions.
+    assert.equal(text('3.0'), '0x40d0');
+    assert.equal(text('4.9'), '0x26040c0(GFP_KERNEL|__GFP_COMP|__GFP_NOTRACK)');
+    assert.equal(text('4.19'), '0x6040c0(GFP_KERNEL|__GFP_COMP)');
+    assert.equal(text('6.1'), '0x40cc0(GFP_KERNEL|__GFP_COMP)');
+    assert.equal(text('6.1', false), '0xcc0(GFP_KERNEL)');
   });
 });
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kernelConfig } from '../../lib/stack/config';
 import { forkTrial, type Fragmentation } from '../../lib/stack/fork-failure';
+import { Machine } from '../../lib/stack/machine';
 
 const CONSOLE = join(__dirname, '..', 'fixtures', 'console');
 
@@ -98,6 +100,34 @@ describe('creating 400 threads on 64 MiB in crumbs', () => {
       ],
     );
     assert.deepEqual(trial('vmap', 'user', { forker: 'hog' }).console, []);
+  });
+
+  it('names whoever forks in the header as in the line of the CPU, with the pid it has', () => {
+    const who = (lines: readonly string[]) => {
+      const at = lines.findIndex((line) => /invoked oom-killer/.test(line));
+      const cpu = lines.slice(at).find((line) => line.startsWith('CPU:'));
+      const [, pid, comm] = /PID: (\d+) Comm: (\S+)/.exec(cpu ?? '') ?? [];
+      return [lines[at].split(' ')[0], comm, pid];
+    };
+    assert.deepEqual(who(trial('16k', 'unmovable').console), ['kthreadd', 'kthreadd', '2']);
+    const { console } = trial('16k', 'user', { forker: 'hog' });
+    assert.deepEqual(who(console), ['hog', 'hog', '24']);
+    assert.ok(console.some((line) => line.includes('Killed process 24 (hog)')));
+  });
+
+  it('says who asks for a page of a slab cache, whose order it has to do without', () => {
+    const m = new Machine(kernelConfig('16k', { kernel: '6.1' }));
+    const { hooks } = m.pageAllocator;
+    const lines: string[] = [];
+    hooks.printk = (line) => lines.push(line);
+    hooks.comm = () => 'kthreadd';
+    hooks.oomKiller = { tasks: () => [], kill: () => undefined };
+    for (;;) if (m.pageAllocator.allocPages(0, { noretry: true, nowarn: true }) === null) break;
+    for (;;) if (lines.length > 0 || m.allocObject('task_struct') === null) break;
+    assert.equal(
+      lines[0],
+      'kthreadd invoked oom-killer: gfp_mask=0x40cc0(GFP_KERNEL|__GFP_COMP), order=0, oom_score_adj=0',
+    );
   });
 
   it('gives the same for the same seed', () => {
