@@ -1,3 +1,4 @@
+import { RFLAGS_IF } from '../x86/registers';
 import type { VirtAddr } from '../x86/addr';
 import { Cpu } from '../x86/cpu';
 import { writeGate } from '../x86/idt';
@@ -38,7 +39,6 @@ const MODULE_TEXT_PAGES = 62;
 /** Where the CPU entry area lies in kernels whose layout has none yet (before 4.15). */
 const EARLY_ENTRY_AREA = 0xfffffe0000000000n;
 const KERNEL_CS = 0x10;
-const RFLAGS_IF = 0x200n;
 
 export interface BootParts {
   /** The kernel's table of symbols, in the image's data. */

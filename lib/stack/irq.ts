@@ -1,3 +1,4 @@
+import { RFLAGS_IF } from '../x86/registers';
 import type { VirtAddr } from '../x86/addr';
 import { sinceVersion } from '../mm/kernel-version';
 import { callTrace, stackWords } from './call-trace';
@@ -18,7 +19,6 @@ const HANDLER_FRAME = 256;
 const HANDLER_DEPTH = 1024;
 const STACK_TOP_MARGIN = 128n;
 const EXCEPTION_STKSZ = 4096n;
-const RFLAGS_IF = 0x200n;
 
 const SAVED = PT_REGS.slice(0, 15) as Exclude<
   RegName,

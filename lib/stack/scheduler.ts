@@ -1,12 +1,14 @@
 import { offsetBy } from '../x86/addr';
+import { RFLAGS_IF } from '../x86/registers';
 import { stackPointerOffset } from '../x86/tss';
+import { bug, STACK_END_BUG } from './bug';
 import { endOfStackOffset, STACK_END_MAGIC } from './config';
 import type { Machine } from './machine';
 import { PER_CPU } from './per-cpu';
 import { reapExited } from './exit';
 import { switchMm } from './mm-context';
 import { panic, stackChkFail } from './panic';
-import { currentTask, currentTaskStruct, type Task } from './task';
+import { currentTask, currentTaskStruct, SCHEDULE_TAIL, type Task } from './task';
 import { TASK } from './task-struct';
 
 /** RBP, RBX, R12 to R15: pushed by __switch_to_asm in this order. */
@@ -35,16 +37,22 @@ export function defineScheduler({ text, config, perCpu, entryArea }: Machine): v
     m.call(inner.address, afterInner);
   });
 
-  const afterSwitch = text.at(inner, 0x355, leaveSchedule);
+  // finish_task_switch(): the lock of the run queue is given back, and with it interrupts.
+  const finish = (m: Machine) => {
+    m.cpu.rflags |= RFLAGS_IF;
+    leaveSchedule(m);
+  };
+  const afterSwitch = text.at(inner, 0x355, finish);
   text.at(inner, 0, (m) => {
     m.pushAll(SCHEDULE_SAVES);
     pushCanary(m);
     scheduleDebug(m);
     if (m.state !== 'alive') return;
+    m.cpu.rflags &= ~RFLAGS_IF;
     const prev = currentTask(m);
     m.threadInfo?.schedule(currentTaskStruct(m), prev === m.idleTask);
     const next = m.runQueue.shift() ?? m.idleTask;
-    if (next === prev) leaveSchedule(m);
+    if (next === prev) finish(m);
     else {
       switchMm(m, next.taskStruct);
       m.cpu.gpr.rsi = next.taskStruct;
@@ -67,6 +75,12 @@ export function defineScheduler({ text, config, perCpu, entryArea }: Machine): v
     m.ret();
   });
 
+  // Where a new thread begins; what it is to do lies above.
+  text.at(text.define(SCHEDULE_TAIL, 0x60), 0, (m) => {
+    m.cpu.rflags |= RFLAGS_IF;
+    m.ret();
+  });
+
   const idle = text.define('do_idle', 0x200);
   const afterSchedule = text.at(idle, 0x120, (m) => {
     m.cpu.rip = idle.address;
@@ -84,6 +98,7 @@ function scheduleDebug(m: Machine): void {
   m.detectors.note('stack-end-check', 2);
   const stack = m.load64(currentTaskStruct(m) + TASK.STACK);
   if (m.load64(stack + BigInt(endOfStackOffset(m.config))) !== STACK_END_MAGIC) {
+    if (m.config.stackEndCheck === 'bug') bug(m, STACK_END_BUG);
     const from = m.text.define('__schedule').address + 0x9f3n;
     panic(m, 'corrupted stack end detected inside scheduler', from);
   }

@@ -122,11 +122,15 @@ export function restartTask(machine: Machine, task: Task, entry: VirtAddr): void
   machine.store64(task.taskStruct + TASK.THREAD_SP, forkFrame(machine, task, entry, 0n));
 }
 
-/** The stack of a new thread: zeroed pt_regs, below them what __switch_to_asm pops. */
+/** Ends the switch to a thread that has never run, as finish_task_switch() does for all others. */
+export const SCHEDULE_TAIL = 'schedule_tail';
+
+/** The stack of a new thread: zeroed pt_regs, below them where it begins and what __switch_to_asm pops. */
 function forkFrame(machine: Machine, task: Task, entry: VirtAddr, argument: bigint): VirtAddr {
   const regs = stackTop(machine, task) - BigInt(PT_REGS_SIZE);
   machine.fill(regs, PT_REGS_SIZE, 0);
-  const words = [0n, 0n, 0n, 0n, argument, 0n, entry]; // r15 r14 r13 r12 rbx rbp, return address
+  const tail = machine.text.define(SCHEDULE_TAIL).address;
+  const words = [0n, 0n, 0n, 0n, argument, 0n, tail, entry]; // r15 r14 r13 r12 rbx rbp, return addresses
   const sp = regs - BigInt(8 * words.length);
   words.forEach((word, i) => machine.store64(sp + BigInt(8 * i), word));
   return sp;

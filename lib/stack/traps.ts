@@ -1,4 +1,6 @@
 import type { VirtAddr } from '../x86/addr';
+import { X86_PF_INSTR } from '../x86/fault';
+import { RFLAGS_IF } from '../x86/registers';
 import { sinceVersion } from '../mm/kernel-version';
 import { endOfStackOffset, PT_REGS_SIZE, STACK_END_MAGIC, type KernelConfig } from './config';
 import { isExiting } from './exit';
@@ -78,11 +80,23 @@ export function defineTraps({ text, config }: Machine): void {
 }
 
 function handle(m: Machine, vector: number, regs: Regs): void {
+  if (vector !== 14 && vector !== 8) condLocalIrqEnable(m, regs);
   if (vector === 14) pageFault(m, regs);
   else if (vector === 8) doubleFault(m, regs);
   else if (vector === 13) generalProtection(m, regs);
   else if (vector === 12) die(m, 'stack segment', regs, Number(regs.errorCode));
   else die(m, vector === 6 ? 'invalid opcode' : 'divide error', regs, 0);
+}
+
+/** The gates are interrupt gates: what was interrupted may be so again, if interrupts were on there. */
+function condLocalIrqEnable(m: Machine, regs: Regs): void {
+  m.cpu.rflags |= regs.eflags & RFLAGS_IF;
+}
+
+/** do_user_addr_fault() lets interrupts in before it looks for the mapping, if there is a user context. */
+function mayBeMapped(m: Machine, address: VirtAddr, errorCode: number): boolean {
+  if (address >> 47n !== 0n || errorCode & X86_PF_INSTR) return false;
+  return currentTask(m)?.kind === 'user';
 }
 
 function pageFault(m: Machine, regs: Regs): void {
@@ -100,6 +114,7 @@ function pageFault(m: Machine, regs: Regs): void {
     handleStackOverflow(m, regs, address, guarded, 'pageFault', false);
     return;
   }
+  if (mayBeMapped(m, address, errorCode)) condLocalIrqEnable(m, regs);
   m.printk(...pageFaultLines(m, address, errorCode, regs));
   // The idle task's is written and looked at by newer versions only.
   const page = currentTask(m) === m.idleTask ? null : taskStackPage(m);
@@ -107,7 +122,7 @@ function pageFault(m: Machine, regs: Regs): void {
     const magic = m.peek64(page + BigInt(endOfStackOffset(m.config)));
     if (magic !== STACK_END_MAGIC) m.printk('Thread overran stack, or stack corrupted');
   }
-  die(m, 'Oops', regs, errorCode, { address, signal: SIGKILL, irqsOff: true });
+  die(m, 'Oops', regs, errorCode, { address, signal: SIGKILL });
 }
 
 /** pgtable_bad(): reserved bits in an entry, whoever met them. */
@@ -117,7 +132,7 @@ function pgtableBad(m: Machine, regs: Regs, address: VirtAddr): void {
     `${comm}: Corrupted page table at address ${address.toString(16)}`,
     tableEntries(m, address),
   );
-  die(m, 'Bad pagetable', regs, Number(regs.errorCode), { signal: SIGKILL, irqsOff: true });
+  die(m, 'Bad pagetable', regs, Number(regs.errorCode), { signal: SIGKILL });
 }
 
 function doubleFault(m: Machine, regs: Regs): void {
@@ -141,7 +156,7 @@ function doubleFault(m: Machine, regs: Regs): void {
     panic(m, 'Machine halted.', df.address + 0x2dn);
     return;
   }
-  die(m, 'double fault', regs, Number(regs.errorCode), { inInterrupt: nmi, irqsOff: true });
+  die(m, 'double fault', regs, Number(regs.errorCode), { inInterrupt: nmi });
   // die() has killed the task or the machine; nothing goes on to `Machine halted.`
 }
 
@@ -202,7 +217,7 @@ function handleStackOverflow(
     `BUG: ${kind}stack guard page was hit at ${pointerText(m, address)} ` +
       `(stack is ${pointerText(m, begin)}..${pointerText(m, last)})`,
   );
-  die(m, oops.guardPageDie[path], regs, 0, { inInterrupt, irqsOff: true });
+  die(m, oops.guardPageDie[path], regs, 0, { inInterrupt });
 }
 
 interface DeathOptions {
@@ -211,8 +226,6 @@ interface DeathOptions {
   /** The last line names the address of a page fault. */
   readonly address?: VirtAddr;
   readonly signal?: number;
-  /** The handler did not switch interrupts on again. */
-  readonly irqsOff?: boolean;
 }
 
 /** die() and oops_end(): the report, then a panic in interrupt context, else the end of the task. */
@@ -232,7 +245,7 @@ function die(m: Machine, what: string, regs: Regs, code: number, options: DeathO
  * make_task_dead() (do_exit() before 5.17): the task exits, since 4.8 from the top of its stack, before that
  * from where it is. One that was exiting already leaves the CPU for ever, and what it owns is lost.
  */
-function makeTaskDead(m: Machine, { signal = SIGSEGV, irqsOff }: DeathOptions): void {
+function makeTaskDead(m: Machine, { signal = SIGSEGV }: DeathOptions): void {
   const { config } = m;
   const task = currentTask(m);
   if (!task) {
@@ -244,7 +257,7 @@ function makeTaskDead(m: Machine, { signal = SIGSEGV, irqsOff }: DeathOptions): 
     panicAfterOops(m, 'Attempted to kill the idle task!');
     return;
   }
-  if (irqsOff && config.oops.notesIrqsDisabled)
+  if (!(m.cpu.rflags & RFLAGS_IF) && config.oops.notesIrqsDisabled)
     m.printk(`note: ${task.comm}[${task.pid}] exited with irqs disabled`);
   const recursive = isExiting(m, task.taskStruct);
   if (recursive) {
@@ -267,5 +280,3 @@ function killer({ version, rewindsStack }: KernelConfig): string {
   if (sinceVersion(version, '5.17')) return 'make_task_dead';
   return rewindsStack ? 'rewind_stack_do_exit' : 'oops_end';
 }
-
-const RFLAGS_IF = 0x200n;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { kernelConfig, type Era, type KernelOptions } from '../../lib/stack/config';
 import { Machine } from '../../lib/stack/machine';
+import { overrun } from '../../lib/stack/overrun';
 import { command, startProbe, wakeProbe, type Probe } from '../../lib/stack/probe';
 import { TASK } from '../../lib/stack/task-struct';
 import { createTask } from '../../lib/stack/task';
@@ -514,5 +515,27 @@ describe('printk', () => {
     assert.equal(state, 'hang');
     assert.deepEqual(console, []);
     assert.ok(deliveries.slice(1).every(({ delivery }) => delivery.kind === 'handler'));
+  });
+});
+
+describe('exited with irqs disabled', () => {
+  const kernel = { kernel: '6.1', stackProtector: false, stackEndCheck: false } as const;
+  const dense = { frames: 'dense', frame: 256, past: 4096 } as const;
+
+  it('is noted of a sleeper whose switch frame is damaged: it faults before interrupts are on again', () => {
+    // All nine recorded general protection faults of a woken sleeper have the note.
+    const { console, phase } = overrun({ era: '16k', ...kernel, ...dense, neighbour: 'stack' });
+    assert.equal(phase, 'wake');
+    const at = console.findIndex((line) => line.startsWith('general protection fault'));
+    const end = console.findIndex((line) => line.startsWith('---[ end trace'));
+    assert.ok(at >= 0 && end > at);
+    assert.ok(console.slice(end).some((line) => /^note: .* exited with irqs disabled$/.test(line)));
+  });
+
+  it('is not noted where interrupts were on: the handler switches them on again', () => {
+    const { m, probe } = returnTo('6.1', () => 0xa5a5a5a5a5a5a5a5n);
+    assert.equal(probe.task.state, 'dead');
+    assert.ok(m.console.some((line) => line.startsWith('general protection fault')));
+    assert.ok(!m.console.some((line) => /irqs disabled/.test(line)));
   });
 });
