@@ -130,11 +130,9 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
         `whose era is ${eraOf(version)} (${eraOf(version) === '8k' ? '16k' : '8k'} with a patched header)`,
     );
   }
-  if (options.stackEndCheck && features.stackEndCheck !== 'panic') {
+  if (options.stackEndCheck && features.stackEndCheck === 'none') {
     throw new RangeError(
-      features.stackEndCheck === 'none'
-        ? `SCHED_STACK_END_CHECK is not in ${version}: it came with 3.18; expected a kernel from 4.4 on`
-        : `SCHED_STACK_END_CHECK of ${version} is a BUG(), whose end in do_exit() is not known here: expected a kernel from 4.4 on`,
+      `SCHED_STACK_END_CHECK is not in ${version}: expected a kernel from 3.18 on (0d9e26329b0c)`,
     );
   }
   if (options.hashPointers && !features.oops.hashesPointers) {
@@ -187,7 +185,7 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
 }
 
 /** Addresses of the kernel half that 4 levels can't translate need 5. */
-function levelsFor(stackBase: VirtAddr | undefined): Levels {
+export function levelsFor(stackBase: VirtAddr | undefined): Levels {
   return stackBase !== undefined && stackBase >= 1n << 63n && stackBase < 0xffff800000000000n
     ? 5
     : 4;

@@ -1,5 +1,6 @@
 import { byVersion, sinceVersion } from '../mm/kernel-version';
 import type { VirtAddr } from '../x86/addr';
+import { bugLines } from './bug';
 import { callTrace, stackWords } from './call-trace';
 import type { KernelConfig } from './config';
 import type { Machine } from './machine';
@@ -141,6 +142,7 @@ export function oopsLines(
         ? [`RIP: ${m.text.symbolize(regs.rip)} RSP: ${h(regs.rsp)}`]
         : [];
   return [
+    ...(what === 'invalid opcode' ? bugLines(m, regs.rip) : []),
     `${oops.diePrefix}${what}: ${code.toString(16).padStart(4, '0')} [#${number}]${builtHow(m.config)}`,
     ...(oops.modules === 'before' ? [modulesLine(m)] : []),
     ...showRegs(m, regs),

@@ -48,7 +48,7 @@ const FIRST_SYMPTOM: readonly (readonly [RegExp, Detector])[] = [
   [/^BUG: KASA[Nn]:/, 'kasan'],
   [/stack guard page was hit/, 'guard-page'],
   [/PANIC: double fault|^double fault:/, 'double-fault'],
-  [/corrupted stack end detected/, 'stack-end-check'],
+  [/corrupted stack end detected|^kernel BUG at kernel\/sched\/core/, 'stack-end-check'],
   [/stack-protector:/, 'stack-protector'],
   [/Bad pagetable/, 'bad-pagetable'],
   [/unable to handle|NULL pointer dereference/, 'page-fault'],

@@ -29,15 +29,12 @@ describe('kernelConfig', () => {
       () => kernelConfig('8k', { stackEndCheck: true }),
       /SCHED_STACK_END_CHECK is not/,
     );
-    // 3.18 to 4.3 have it, with another ending.
-    assert.throws(
-      () => kernelConfig('16k', { kernel: '4.1', stackEndCheck: true }),
-      /SCHED_STACK_END_CHECK of 4\.1 is a BUG\(\).*not known here/,
-    );
-    assert.equal(
-      kernelConfig('16k', { kernel: '4.4', stackEndCheck: true }).SCHED_STACK_END_CHECK,
-      true,
-    );
+    assert.throws(() => kernelConfig('16k', { kernel: '3.17', stackEndCheck: true }), /3\.18 on/);
+    for (const kernel of ['3.18', '4.1', '4.4'])
+      assert.equal(
+        kernelConfig('16k', { kernel, stackEndCheck: true }).SCHED_STACK_END_CHECK,
+        true,
+      );
   });
 
   it('marks a THREAD_SIZE that the version did not ship as patched', () => {
