@@ -50,7 +50,7 @@ export interface KernelConfig extends KernelFeatures {
   readonly SMP: boolean;
   readonly DEBUG_STACK_USAGE: boolean;
   readonly DEBUG_STACKOVERFLOW: boolean;
-  /** Doubles THREAD_SIZE; the probe's loads and stores are checked. See detectors/kasan-report. */
+  /** Doubles THREAD_SIZE, the IRQ and exception stacks; the probe's loads and stores are checked. See detectors/kasan-report. */
   readonly KASAN: boolean;
   /** Memory is compacted for a request of a higher order; the recorded small kernels had it off. */
   readonly COMPACTION: boolean;
@@ -163,6 +163,12 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
     modelled,
     THREAD_SIZE_ORDER,
     THREAD_SIZE,
+    // KASAN_STACK_ORDER: of every kind of stack, in page_64_types.h since 4.0.
+    IRQ_STACK_SIZE: features.IRQ_STACK_SIZE * (KASAN ? 2 : 1),
+    istStacks: features.istStacks.map((stack) => ({
+      ...stack,
+      size: stack.size * (KASAN ? 2 : 1),
+    })),
     VMAP_STACK,
     SCHED_STACK_END_CHECK: options.stackEndCheck ?? VMAP_STACK,
     STACKPROTECTOR: options.stackProtector ?? VMAP_STACK,

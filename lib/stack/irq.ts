@@ -18,7 +18,6 @@ const HANDLER_FRAME = 256;
 /** What a handler uses of the IRQ stack unless told otherwise: an assumption. */
 const HANDLER_DEPTH = 1024;
 const STACK_TOP_MARGIN = 128n;
-const EXCEPTION_STKSZ = 4096n;
 
 const SAVED = PT_REGS.slice(0, 15) as Exclude<
   RegName,
@@ -229,7 +228,8 @@ function stackOverflowCheck(m: Machine, regs: Regs): void {
   const irqBottom = irqStack?.top ?? 0n;
   if (rsp >= irqTop && rsp <= irqBottom) return;
   const exception = stacks.filter(({ kind }) => kind === 'exception');
-  const exceptionTop = exception[0].top - EXCEPTION_STKSZ + STACK_TOP_MARGIN;
+  // The lowest of them is EXCEPTION_STKSZ large in every version that has the check.
+  const exceptionTop = exception[0].base + STACK_TOP_MARGIN;
   const exceptionBottom = exception[exception.length - 1].top;
   if (rsp >= exceptionTop && rsp <= exceptionBottom) return;
   const ip =

@@ -93,6 +93,12 @@ describe('kernelConfig', () => {
     assert.equal(kernelConfig('vmap', { kasan: true }).THREAD_SIZE, 32768);
     assert.equal(kernelConfig('16k', { kernel: '4.4', kasan: true }).THREAD_SIZE, 32768);
     assert.equal(kernelConfig('vmap', { kasan: true }).patched, false);
+    const { IRQ_STACK_SIZE, istStacks } = kernelConfig('16k', { kernel: '4.4', kasan: true });
+    assert.equal(IRQ_STACK_SIZE, 32768);
+    assert.deepEqual(
+      istStacks.map(({ name, size }) => `${name} ${size / 1024}`),
+      ['#DF 8', 'NMI 8', '#DB 16', '#MC 8'],
+    );
     assert.throws(() => kernelConfig('8k', { kasan: true }), /KASAN=y is impossible.*4\.0/);
     assert.throws(
       () => kernelConfig('vmap', { kernel: '4.20', kasan: true }),
