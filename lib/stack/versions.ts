@@ -178,8 +178,8 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ],
   // 6538b8ea886e "x86_64: expand kernel stack to 16K"
   ['3.15', { THREAD_SIZE_ORDER: 2 }],
-  // 0d9e26329b0c; absent in the tree of 3.17, in one of 3.18.140. "Recursive oops [...] until a panic happened" (29d6455178a0); here
-  // it is a hang after as many faults as the machine counts for one.
+  // 0d9e26329b0c; absent in the tree of 3.17, present in one of 3.18.140. "Recursive oops [...] until a panic
+  // happened" (29d6455178a0); here it is a hang after as many faults as the machine counts for one.
   ['3.18', { stackEndCheck: 'bug' }],
   [
     '4.4',
