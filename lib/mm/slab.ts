@@ -176,9 +176,7 @@ export class KmemCache {
   }
 
   snapshot(): void {
-    this.before.clear();
-    this.made.clear();
-    this.gone.clear();
+    this.forgetChanges();
     this.saved = this.state();
   }
 
@@ -188,12 +186,22 @@ export class KmemCache {
     for (const [slab, old] of this.before) Object.assign(slab, old);
     for (const slab of this.made) this.slabs.delete(slab.pfn);
     for (const slab of this.gone) this.slabs.set(slab.pfn, slab);
-    Object.assign(this, this.saved);
-    this.snapshot();
+    const { saved } = this;
+    this.page = saved.page;
+    this.freelist = saved.freelist;
+    this.active = saved.active;
+    this.firstPartial = saved.firstPartial;
+    this.lastPartial = saved.lastPartial;
+    this.partialCount = saved.partialCount;
+    this.forgetChanges();
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.slabinfo();
+  }
+
+  private forgetChanges(): void {
+    for (const changes of [this.before, this.made, this.gone]) if (changes.size > 0) changes.clear();
   }
 
   private state() {

@@ -13,6 +13,8 @@ export abstract class KernelAccess {
   watch: WriteWatch | null = null;
   /** What the access that threw FAULTED had met. */
   protected fault: Fault | null = null;
+  /** What {@link copy} copies: most copies are of one length, so the array serves again. */
+  private copied: Uint8Array = new Uint8Array(0);
 
   push(value: bigint): void {
     const { rsp } = this.cpu;
@@ -79,9 +81,9 @@ export abstract class KernelAccess {
 
   /** memcpy: upwards. */
   copy(to: VirtAddr, from: VirtAddr, bytes: number): void {
-    const data = this.cpu.loadBytes(from, bytes);
-    if (isFault(data)) this.check(data);
-    else this.check(this.cpu.storeBytes(to, data));
+    if (this.copied.length !== bytes) this.copied = new Uint8Array(bytes);
+    this.check(this.cpu.loadInto(this.copied, from));
+    this.check(this.cpu.storeBytes(to, this.copied));
     this.watch?.mark(to, bytes);
   }
 

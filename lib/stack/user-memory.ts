@@ -1,4 +1,3 @@
-import { isFault } from '../x86/fault';
 import { PageTable } from '../x86/page-table';
 import { walk } from '../x86/walk';
 import type { VirtAddr } from '../x86/addr';
@@ -30,6 +29,8 @@ export class UserMemory {
   private readonly byTable = new Map<number, UserPage[]>();
   private readonly byPfn = new Map<number, UserPage>();
   private nextVa = HEAP;
+  /** The page that is read: one array for all. */
+  private readonly bytes = new Uint8Array(PAGE);
   /** Page frames that the next page tables are to lie in. */
   private readonly tablePfns: number[] = [];
 
@@ -115,13 +116,15 @@ export class UserMemory {
     const { cr3 } = cpu;
     cpu.setCr3(BigInt(this.pageTable.root) << 12n);
     cpu.cpl = 3;
-    const bytes = cpu.loadBytes(va, PAGE);
-    if (isFault(bytes) && bytes.reason === 'reserved-bit') {
-      this.m.raiseAndLeave(bytes);
+    const fault = cpu.loadInto(this.bytes, va);
+    if (fault?.reason === 'reserved-bit') {
+      this.m.raiseAndLeave(fault);
     }
     cpu.cpl = 0;
     cpu.setCr3(cr3);
-    return !isFault(bytes) && bytes.every((read) => read === byte);
+    if (fault !== null) return false;
+    for (const read of this.bytes) if (read !== byte) return false;
+    return true;
   }
 
   private tablesOf(va: VirtAddr): number[] {

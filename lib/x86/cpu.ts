@@ -123,6 +123,11 @@ export class Cpu extends SystemRegisters {
     return this.port.loadBytes(va, n, segment);
   }
 
+  /** As {@link loadBytes} into an array that is there already. */
+  loadInto(out: Uint8Array, va: VirtAddr, segment?: Segment): Fault | null {
+    return this.port.loadInto(out, va, segment);
+  }
+
   /** Ascending; on a fault what lies below the faulting page has been written. */
   storeBytes(va: VirtAddr, bytes: Uint8Array, segment?: Segment): Fault | null {
     return this.port.storeBytes(va, bytes, segment);

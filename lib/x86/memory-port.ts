@@ -126,17 +126,19 @@ export class MemoryPort {
 
   loadBytes(va: VirtAddr, n: number, segment: Segment = 'data'): Uint8Array | Fault {
     const out = new Uint8Array(checkLength(n));
-    const fault = this.eachPage(va, n, READ, segment, (at, from, count) => {
-      if (at >= this.memory.size) out.fill(0xff, from, from + count);
-      else out.set(this.memory.readBytes(BigInt(at), count), from);
+    return this.loadInto(out, va, segment) ?? out;
+  }
+
+  /** Fills `out` from `va` on; on a fault what lies below the faulting page has been loaded. */
+  loadInto(out: Uint8Array, va: VirtAddr, segment: Segment = 'data'): Fault | null {
+    return this.eachPage(va, out.length, READ, segment, (at, from, count) => {
+      this.memory.busReadBytes(at, out, from, count);
     });
-    return fault ?? out;
   }
 
   storeBytes(va: VirtAddr, bytes: Uint8Array, segment: Segment = 'data'): Fault | null {
     return this.eachPage(va, bytes.length, WRITE, segment, (at, from, count) => {
-      if (at + count > this.memory.size) return;
-      this.memory.writeBytes(BigInt(at), bytes.subarray(from, from + count));
+      this.memory.busWriteBytes(at, bytes, from, count);
     });
   }
 

@@ -257,6 +257,22 @@ export class PhysMemory implements TableSource {
     if (at < this.size) this.setByte(at, v);
   }
 
+  /** `n` bytes of one page, to the place `from` of `out`. */
+  busReadBytes(at: number, out: Uint8Array, from: number, n: number): void {
+    if (at >= this.size) out.fill(0xff, from, from + n);
+    else if (this.flatBytes) out.set(this.flatBytes.subarray(at, at + n), from);
+    else out.set(this.bytesIn(this.chunks[Math.floor(at / CHUNK_SIZE)], at, n), from);
+  }
+
+  /** `n` bytes into one page, from the place `from` of `bytes`. */
+  busWriteBytes(at: number, bytes: Uint8Array, from: number, n: number): void {
+    if (at >= this.size) return;
+    this.willWrite((at / PAGE_SIZE) | 0);
+    const piece = n === bytes.length ? bytes : bytes.subarray(from, from + n);
+    if (this.flatBytes) this.flatBytes.set(piece, at);
+    else this.pageBytes(at, n).set(piece);
+  }
+
   /** `n` equal bytes. */
   busFill(at: number, n: number, byte: number): void {
     if (at >= this.size) return;
