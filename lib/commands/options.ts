@@ -5,12 +5,15 @@ import { NEIGHBOURS, type NeighbourKind } from '../stack/scene';
 import type { Command } from 'commander';
 import { UsageError } from './usage-error';
 
+/** Options of the library that the command line has under the same name. */
+const NAMED = /^(past|jump|poke|peek|irq|frame|rsp|neighbour|seed): /;
+
 /** Runs `work`; what it refuses with a RangeError was asked wrongly. */
 export function refusing<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message);
+    if (error instanceof RangeError) throw new UsageError(error.message.replace(NAMED, '--$&'));
     throw error;
   }
 }
@@ -22,22 +25,37 @@ export function wholeNumber(
   most = Number.MAX_SAFE_INTEGER,
 ): (text: string) => number {
   return (text) => {
-    const value = /^-?(\d+|0x[0-9a-f]+)$/i.test(text)
-      ? Number(text.replace(/^-/, '')) * (text.startsWith('-') ? -1 : 1)
-      : NaN;
+    const value = numberIn(text);
     if (!Number.isInteger(value) || value < least || value > most) {
       const from =
         most < Number.MAX_SAFE_INTEGER || value > most
           ? ` from ${least} to ${most}`
-          : least > -(2 ** 46)
-            ? ` from ${least}`
-            : '';
+          : ` from ${least}`;
       throw new UsageError(
         `--${name}: expected a whole number${from}, got ${JSON.stringify(text)}`,
       );
     }
     return value;
   };
+}
+
+/** Reads a number of bytes; how many there can be, and why, the library says. */
+export function bytes(name: string, least = -Infinity): (text: string) => number {
+  return (text) => {
+    const value = numberIn(text);
+    if (Number.isNaN(value) || value < least) {
+      const from = least === -Infinity ? '' : ` from ${least}`;
+      throw new UsageError(
+        `--${name}: expected a whole number of bytes${from}, got ${JSON.stringify(text)}`,
+      );
+    }
+    return value;
+  };
+}
+
+function numberIn(text: string): number {
+  if (!/^-?(\d+|0x[0-9a-f]+)$/i.test(text)) return NaN;
+  return Number(text.replace(/^-/, '')) * (text.startsWith('-') ? -1 : 1);
 }
 
 /** Reads a hexadecimal address. */

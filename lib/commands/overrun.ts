@@ -5,6 +5,7 @@ import type { Register } from '.';
 import {
   addKernelOptions,
   address,
+  bytes,
   kernelOptions,
   oneOf,
   refusing,
@@ -33,9 +34,6 @@ interface Flags
   readonly json?: boolean;
 }
 
-/** No frame is larger than the half of the address space that the kernel lives in. */
-const MOST = 2 ** 46;
-
 /** `guardpage overrun`: one overrun on a populated machine, then what follows. */
 export const register: Register = (program) => {
   const command = program
@@ -44,26 +42,18 @@ export const register: Register = (program) => {
       'overrun a kernel stack and see what follows; endless recursion unless told otherwise',
     );
   addKernelOptions(command)
-    .option(
-      '--past <bytes>',
-      'recursion to that far below the base, then return',
-      wholeNumber('past', 0, MOST),
-    )
-    .option(
-      '--jump <bytes>',
-      'one frame that lands that far below the base',
-      wholeNumber('jump', 0, MOST),
-    )
+    .option('--past <bytes>', 'recursion to that far below the base, then return', bytes('past', 0))
+    .option('--jump <bytes>', 'one frame that lands that far below the base', bytes('jump', 0))
     .option(
       '--poke <bytes>',
       'an 8-byte store that far below the base (negative: above)',
-      wholeNumber('poke', -MOST, MOST),
+      bytes('poke'),
     )
-    .option('--peek <bytes>', 'an 8-byte load there', wholeNumber('peek', -MOST, MOST))
+    .option('--peek <bytes>', 'an 8-byte load there', bytes('peek'))
     .option(
       '--irq <bytes>',
       'a device interrupts with that many bytes of the stack left',
-      wholeNumber('irq', 0),
+      bytes('irq', 0),
     )
     .option('--rsp <hex>', 'RSP at the faulting store', address('rsp'))
     .option('--stack-base <hex>', 'where the stack lies', address('stack-base'))
@@ -73,11 +63,7 @@ export const register: Register = (program) => {
       oneOf('frames', ['dense', 'sparse'] as const),
       'sparse' as const,
     )
-    .option(
-      '--frame <bytes>',
-      'alloca of one recursion (default 256)',
-      wholeNumber('frame', 1, MOST),
-    )
+    .option('--frame <bytes>', 'alloca of one recursion (default 256)', bytes('frame', 1))
     .option(
       '--memory <profile>',
       'what memory has been through: light (load) or fragmented (half of a program’s pages freed)',

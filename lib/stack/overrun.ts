@@ -1,19 +1,27 @@
-import type { VirtAddr } from '../x86/addr';
+import { addressBits, hex, type VirtAddr } from '../x86/addr';
 import { runAndObserve, type OverrunReport } from './aftermath';
-import { endOfStackOffset, eraOf, kernelConfig, type Era, type KernelOptions } from './config';
+import {
+  endOfStackOffset,
+  eraOf,
+  kernelConfig,
+  levelsFor,
+  type Era,
+  type KernelOptions,
+} from './config';
 import { interruptNear } from './irq';
 import type { Machine } from './machine';
 import {
   allocaForLanding,
   command,
+  highestLanding,
   ownMemory,
   wakeProbe,
   type Probe,
   type ProbeCommand,
 } from './probe';
-import type { MemoryProfile } from './population';
+import { MEMORY_PROFILES, type MemoryProfile } from './population';
 import { WriteWatch } from './write-watch';
-import { buildScene, type NeighbourKind, type Scene } from './scene';
+import { buildScene, NEIGHBOURS, type NeighbourKind, type Scene } from './scene';
 
 /** What a thread does to its stack. At most one of past, jump, alloca, poke, peek and irq; endless recursion without. */
 export interface OverrunOptions extends KernelOptions {
@@ -49,8 +57,11 @@ export interface OverrunOptions extends KernelOptions {
 }
 
 const KINDS = ['past', 'jump', 'alloca', 'poke', 'peek', 'irq'] as const;
-/** A frame can be no larger than the canonical half that the kernel lives in. */
-const LARGEST_FRAME = 2 ** 46;
+const WORDS = {
+  neighbour: NEIGHBOURS,
+  frames: ['dense', 'sparse'],
+  memory: MEMORY_PROFILES,
+} as const;
 
 /**
  * Overruns one stack of a populated machine and looks at what follows.
@@ -94,8 +105,14 @@ function commandFor({ machine, chosen }: Scene, options: OverrunOptions): ProbeC
   if (options.alloca !== undefined) return { do: 'jump', frame: options.alloca };
   if (options.irq !== undefined) return interrupted(machine, chosen, options.irq);
   if (options.jump !== undefined || options.rsp !== undefined) {
-    const landing = options.rsp ?? at(options.jump!);
-    return { do: 'jump', frame: allocaForLanding(machine, chosen, landing) };
+    const { rsp } = options;
+    const highest = highestLanding(machine, chosen, 'jump');
+    if (rsp !== undefined && rsp > highest) {
+      throw new RangeError(
+        `rsp: expected at most ${hex(highest)}, where the frame begins, got ${hex(rsp)}`,
+      );
+    }
+    return { do: 'jump', frame: allocaForLanding(machine, chosen, rsp ?? at(options.jump!)) };
   }
   const dense = options.frames === 'dense';
   const limit = options.past === undefined ? 0n : at(options.past);
@@ -105,19 +122,25 @@ function commandFor({ machine, chosen }: Scene, options: OverrunOptions): ProbeC
 /** One frame that stays inside the stack; the interrupt comes as soon as it is entered. */
 function interrupted(m: Machine, chosen: Probe, left: number): ProbeCommand {
   const { config } = m;
+  const { task } = chosen;
   const least = endOfStackOffset(config) + 8;
+  const most = Number(highestLanding(m, chosen, 'recurse') - task.stack);
   if (left < least) {
     throw new RangeError(
       `irq: expected at least ${least} bytes, above thread_info and end magic, got ${left}`,
     );
   }
-  const { task } = chosen;
+  if (left > most) {
+    throw new RangeError(
+      `irq: expected at most ${most} bytes, which are left where the frame begins, got ${left}`,
+    );
+  }
   const frame = allocaForLanding(m, chosen, task.stack + BigInt(left), 'recurse');
   interruptNear(m, task, left);
   return { do: 'recurse', frame, limit: task.stack + BigInt(config.THREAD_SIZE), dense: false };
 }
 
-/** @throws RangeError for options that contradict each other, and sizes out of range */
+/** @throws RangeError for options that contradict each other, words that do not exist, and sizes and addresses out of range */
 export function checkOptions(options: OverrunOptions): void {
   const given = KINDS.filter((kind) => options[kind] !== undefined);
   if (given.length > 1) {
@@ -129,16 +152,41 @@ export function checkOptions(options: OverrunOptions): void {
   ) {
     throw new RangeError('rsp: goes with poke or peek, or alone');
   }
-  for (const kind of ['past', 'jump', 'alloca', 'irq'] as const) checkSize(kind, options[kind], 0);
-  for (const kind of ['poke', 'peek'] as const) checkSize(kind, options[kind], -LARGEST_FRAME);
-  checkSize('frame', options.frame, 1);
+  for (const name of ['neighbour', 'frames', 'memory'] as const) {
+    const value = options[name];
+    const words: readonly string[] = WORDS[name];
+    if (value !== undefined && !words.includes(value)) {
+      throw new RangeError(`${name}: expected ${words.join(', ')}, got ${JSON.stringify(value)}`);
+    }
+  }
+  for (const name of ['stackBase', 'rsp'] as const) checkAddress(name, options[name]);
+  const bits = addressBits(levelsFor(options.stackBase)) - 1;
+  for (const kind of ['past', 'jump', 'alloca', 'irq'] as const) {
+    checkSize(kind, options[kind], 0, bits);
+  }
+  for (const kind of ['poke', 'peek'] as const) {
+    checkSize(kind, options[kind], -(2 ** bits), bits);
+  }
+  checkSize('frame', options.frame, 1, bits);
 }
 
-function checkSize(name: string, value: number | undefined, least: number): void {
+function checkAddress(name: string, value: VirtAddr | undefined): void {
   if (value === undefined) return;
-  if (!Number.isSafeInteger(value) || value < least || value > LARGEST_FRAME) {
+  if (typeof value !== 'bigint' || BigInt.asUintN(64, value) !== value) {
     throw new RangeError(
-      `${name}: expected a whole number of bytes from ${least} to 2^46, got ${value}`,
+      `${name}: expected an address, a bigint from 0 to 2^64 - 1, got ${String(value)}`,
+    );
+  }
+}
+
+/** No frame is larger than the half of the address space that the kernel lives in: 2^`bits` bytes. */
+function checkSize(name: string, value: number | undefined, least: number, bits: number): void {
+  if (value === undefined) return;
+  if (!Number.isInteger(value) || value < least || value > 2 ** bits) {
+    const levels = bits === 47 ? 4 : 5;
+    throw new RangeError(
+      `${name}: expected a whole number of bytes from ${least} to ${2 ** bits} ` +
+        `(2^${bits}, half of the address space with ${levels} levels of page tables), got ${value}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { hex, type VirtAddr } from '../x86/addr';
 import type { GprName } from '../x86/cpu';
 import { PT_REGS_SIZE } from './config';
 import { loadProbeModule } from './before-threads';
@@ -18,12 +18,13 @@ export interface Probe {
   readonly kt: VirtAddr;
 }
 
-/** Offsets in struct kt, as the compiler places them. */
+/** Offsets in struct kt, as the compiler places them. RSP_GIVEN, a 32-bit word, lies in the padding before a0. */
 const KT = {
   WQ_HEAD_NEXT: 16n,
   WQ_HEAD_PREV: 24n,
   CMD: 36n,
   DONE: 40n,
+  RSP_GIVEN: 44n,
   A0: 48n,
   A1: 56n,
   RC: 64n,
@@ -290,7 +291,7 @@ function withRspOfAccess(m: Machine, access: (address: VirtAddr) => void): void 
   const { rsp } = cpu;
   const rspAtAccess = m.load64(kt + KT.A1);
   cpu.gpr.rax = address;
-  if (rspAtAccess !== 0n) cpu.rsp = rspAtAccess;
+  if (m.load32(kt + KT.RSP_GIVEN) !== 0) cpu.rsp = rspAtAccess;
   access(address);
   cpu.rsp = rsp;
 }
@@ -360,11 +361,11 @@ export function startProbe(m: Machine, id: number): Probe | null {
 export type ProbeCommand =
   | {
       readonly do: 'recurse';
-      readonly frame: number;
+      readonly frame: number | bigint;
       readonly limit: VirtAddr;
       readonly dense: boolean;
     }
-  | { readonly do: 'jump'; readonly frame: number }
+  | { readonly do: 'jump'; readonly frame: number | bigint }
   | {
       readonly do: 'poke' | 'peek';
       readonly address: VirtAddr;
@@ -372,31 +373,43 @@ export type ProbeCommand =
       readonly rsp?: VirtAddr;
     };
 
-/**
- * The alloca with which jump(), or the first recurse(), ends with RSP at `landing`: its frame begins where
- * the sleeping thread's main loop stands.
- *
- * @throws RangeError if that is no alloca: `landing` above the frame
- */
-export function allocaForLanding(
-  m: Machine,
-  { task }: Probe,
-  landing: VirtAddr,
-  fn: 'jump' | 'recurse' = 'jump',
-): number {
+/** Functions of the probe that make one frame with an alloca. */
+type FrameFunction = 'jump' | 'recurse';
+
+/** RSP once jump(), or the first recurse(), has saved its registers: below where the main loop stands. */
+function enteredFrame(m: Machine, { task }: Probe, fn: FrameFunction): VirtAddr {
   const canary = m.config.STACKPROTECTOR ? 8n : 0n;
   const { saves } = (m.config.STACKPROTECTOR ? O2 : OS)[fn];
   const top = task.stack + BigInt(m.config.THREAD_SIZE);
   const loop = top - BigInt(PT_REGS_SIZE) - KTHREAD_FRAME - KFN_FRAME;
-  const entered = loop - 16n - BigInt(8 * saves.length) - canary;
-  const frame = entered - landing;
-  if (frame < 16n) {
+  return loop - 16n - BigInt(8 * saves.length) - canary;
+}
+
+/** The highest address at which the function's frame can end: alloca() takes at least 16 bytes. */
+export function highestLanding(m: Machine, probe: Probe, fn: FrameFunction): VirtAddr {
+  return enteredFrame(m, probe, fn) - 16n;
+}
+
+/**
+ * The alloca with which jump(), or the first recurse(), ends with RSP at `landing`: its frame begins where
+ * the sleeping thread's main loop stands.
+ *
+ * @throws RangeError if that is no alloca: `landing` above {@link highestLanding}
+ */
+export function allocaForLanding(
+  m: Machine,
+  probe: Probe,
+  landing: VirtAddr,
+  fn: FrameFunction = 'jump',
+): bigint {
+  const highest = highestLanding(m, probe, fn);
+  if (landing > highest) {
     throw new RangeError(
-      `landing: expected an address below 0x${entered.toString(16)}, where the frame begins, got 0x${landing.toString(16)}`,
+      `landing: expected at most ${hex(highest)}, where the frame begins, got ${hex(landing)}`,
     );
   }
   // alloca() adds 15 and rounds down to 8.
-  return Number(frame) - 8;
+  return enteredFrame(m, probe, fn) - landing - 8n;
 }
 
 /** The slab object that the probe's code may write to. */
@@ -417,6 +430,7 @@ export function command(m: Machine, { kt, task }: Probe, what: ProbeCommand): vo
   } else {
     m.store64(kt + KT.A0, what.address);
     m.store64(kt + KT.A1, what.rsp ?? 0n);
+    m.store32(kt + KT.RSP_GIVEN, what.rsp === undefined ? 0 : 1);
   }
   m.store32(kt + KT.CMD, COMMANDS[what.do]);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { overrun } from '../../lib/stack/overrun';
+import { overrun, type OverrunOptions } from '../../lib/stack/overrun';
 
 const CONSOLE = join(__dirname, '..', 'fixtures', 'console');
 
@@ -47,6 +47,16 @@ describe('overrun with VMAP_STACK', () => {
       }
       const expected = aligned <= stackBase ? aligned - 8n : stackBase - 8n;
       assert.equal(report.cr2, expected, `RSP = base ${above}`);
+    }
+  });
+
+  it('takes RSP 0 as it is: the first push wraps around to the last 8 bytes', () => {
+    for (const access of [{ poke: 8 }, { peek: 8 }, {}]) {
+      const { rsp, cr2, detector } = overrun({ era: 'vmap', rsp: 0n, ...access });
+      assert.deepEqual(
+        { rsp, cr2, detector },
+        { rsp: 0n, cr2: 0xfffffffffffffff8n, detector: 'double-fault' },
+      );
     }
   });
 
@@ -163,6 +173,19 @@ describe('overrun, asked wrongly', () => {
       () => overrun({ past: 8, jump: 8 }),
       /one of past, jump, alloca, poke, peek, irq, got past and jump/,
     );
+    const words = [
+      [{ neighbour: 'x' }, /^neighbour: expected stack, slab, .*, any, got "x"$/],
+      [{ frames: 'x' }, /^frames: expected dense, sparse, got "x"$/],
+      [{ memory: 'x' }, /^memory: expected light, fragmented, got "x"$/],
+      [
+        { stackBase: -1n },
+        /^stackBase: expected an address, a bigint from 0 to 2\^64 - 1, got -1$/,
+      ],
+      [{ rsp: 1n << 64n, poke: 8 }, /^rsp: expected an address, .*, got 18446744073709551616$/],
+    ] as const;
+    for (const [options, message] of words) {
+      assert.throws(() => overrun(options as OverrunOptions), { name: 'RangeError', message });
+    }
     assert.throws(() => overrun({ frame: -1 }), /frame: expected a whole number of bytes from 1/);
     assert.throws(() => overrun({ past: 2 ** 60 }), /past: expected/);
     assert.throws(() => overrun({ era: 'vmap', stackBase: 0x1000n }), /stack base: expected/);
