@@ -31,6 +31,8 @@ export interface ReplayOptions extends KernelOptions {
   readonly asX86?: boolean;
 }
 
+const FILLS: readonly Fill[] = ['dense', 'sparse', 'none'];
+
 /** One frame of the replay, as it lay on the simulated stack. */
 export interface ReplayStep {
   readonly fn: string;
@@ -79,6 +81,10 @@ function replayOn(trace: StackTrace, config: KernelConfig, options: ReplayOption
       `arch: expected a trace of x86_64, got ${trace.arch}; its frames mean nothing on another`,
     );
   }
+  const { fill = 'dense' } = options;
+  if (!FILLS.includes(fill)) {
+    throw new RangeError(`fill: expected ${FILLS.join(', ')}, got ${JSON.stringify(fill)}`);
+  }
   const neighbour = options.neighbour ?? (config.VMAP_STACK ? 'any' : 'stack');
   const scene = buildScene(config, { seed: options.seed ?? 1, neighbour });
   const { machine } = scene;
@@ -88,7 +94,7 @@ function replayOn(trace: StackTrace, config: KernelConfig, options: ReplayOption
   const task = scene.chosen.task;
   const tracer = options.stackTracer ? new StackTracer() : null;
   const chain = chainOf(trace);
-  const start = layOutTrace(machine, task, chain, options.fill ?? 'dense', steps, watch, tracer);
+  const start = layOutTrace(machine, task, chain, fill, steps, watch, tracer);
   const report = runAndObserve(scene, task, watch, () => {
     restartTask(machine, task, start);
     wakeUpProcess(machine, task);

@@ -74,9 +74,9 @@ export function traceFromObject(value: unknown): StackTrace {
     totalEntries:
       raw.totalEntries === undefined
         ? entries.length
-        : wholeNumber(raw.totalEntries, 'totalEntries'),
+        : wholeNumber(raw.totalEntries, 'totalEntries', 'entries'),
     partial: raw.partial === true,
-    gapAfter: raw.gapAfter === undefined ? undefined : wholeNumber(raw.gapAfter, 'gapAfter'),
+    gapAfter: raw.gapAfter === undefined ? undefined : gapAfter(raw.gapAfter, entries),
     task: optionalString(raw, 'task'),
     note: optionalString(raw, 'note'),
     entries,
@@ -88,20 +88,41 @@ export function traceFromObject(value: unknown): StackTrace {
 /** `  0)     2928     224   update_sd_lb_stats+0xbc/0x4ac` after a line `Depth    Size   Location`. */
 const FTRACE_LINE =
   /^\s*(\d+)\)\s+(\d+)\s+(\d+)\s+(\S+?)(?:\+(0x[0-9a-f]+\/0x[0-9a-f]+))?(?:\s+\[(\w+)\])?\s*$/i;
+const EXAMPLE = '"  0)     2928     224   update_sd_lb_stats+0xbc/0x4ac"';
+
+/** What mail and logs put in front of a line: `> `, `Nov 22 10:00:00 host kernel: `, `[   12.345678] `. */
+const IN_FRONT =
+  /^(?:\s*>)*\s*(?:[A-Z][a-z]{2}\s+\d+ \d\d:\d\d:\d\d \S+ kernel: )?(?:<\d+>)?(?:\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?)?/;
 
 function fromFtrace(text: string): StackTrace {
   const entries: TraceEntry[] = [];
-  const total = /Depth\s+Size\s+Location\s+\((\d+) entries\)/.exec(text);
-  for (const line of text.split('\n')) {
+  const total = /Depth\s+Size\s+Location\s+\((-?\d+) entries\)/.exec(text);
+  text.split('\n').forEach((whole, index) => {
+    const line = whole.replace(IN_FRONT, '');
     const match = FTRACE_LINE.exec(line);
-    if (!match) continue;
+    if (!match) {
+      if (!/^\s*-?\d+\)/.test(line)) return;
+      throw new TraceError(
+        `line ${index + 1}: expected depth and size in bytes and a function, like ${EXAMPLE}, got ${JSON.stringify(whole.trim())}`,
+      );
+    }
     const [, i, depth, size, fn, off, module] = match;
     entries.push({ i: Number(i), fn, depth: Number(depth), size: Number(size), off, module });
-  }
+  });
   if (entries.length === 0) {
+    if (/Stack tracer disabled/.test(text)) {
+      throw new TraceError(
+        'trace: the stack tracer was off when this was read; echo 1 > /proc/sys/kernel/stack_tracer_enabled, ' +
+          'let the machine work, and read /sys/kernel/tracing/stack_trace again',
+      );
+    }
+    if (total) {
+      throw new TraceError(
+        `trace: expected entries, like ${EXAMPLE}, after the line "Depth    Size   Location", found none`,
+      );
+    }
     throw new TraceError(
-      'trace: expected JSON or the text of /sys/kernel/tracing/stack_trace with lines like ' +
-        '"  0)     2928     224   update_sd_lb_stats+0xbc/0x4ac", found neither',
+      `trace: expected JSON or the text of /sys/kernel/tracing/stack_trace with lines like ${EXAMPLE}, found neither`,
     );
   }
   const totalEntries = total ? Number(total[1]) : entries.length;
@@ -119,6 +140,9 @@ function fromFtrace(text: string): StackTrace {
   return trace;
 }
 
+/** No frame is larger than the half of the address space that the kernel lives in: 2^47 bytes with 4 levels. */
+const LARGEST_FRAME = 2 ** 47;
+
 /** Depths must fall from entry to entry by the size printed; only at the gap of a partial trace may they not. */
 function checkFrames({ entries, maxDepth, partial, gapAfter }: StackTrace): void {
   if (entries[0].depth !== maxDepth && !partial) {
@@ -127,6 +151,13 @@ function checkFrames({ entries, maxDepth, partial, gapAfter }: StackTrace): void
     );
   }
   for (const [index, entry] of entries.entries()) {
+    for (const key of ['depth', 'size'] as const) {
+      if (entry[key] <= LARGEST_FRAME) continue;
+      throw new TraceError(
+        `entry ${entry.i} (${entry.fn}): ${key}: expected at most ${LARGEST_FRAME} bytes ` +
+          `(2^47, half of the address space), got ${entry[key]}`,
+      );
+    }
     const isLast = index === entries.length - 1;
     const next = isLast ? 0 : entries[index + 1].depth;
     const mayMiss = partial && (isLast || gapAfter === entry.i || gapAfter === index);
@@ -148,7 +179,7 @@ function readEntry(value: unknown, index: number): TraceEntry {
     );
   }
   return {
-    i: raw.i === undefined ? index : wholeNumber(raw.i, `entry ${index}: i`),
+    i: raw.i === undefined ? index : wholeNumber(raw.i, `entry ${index}: i`, 'entries further in'),
     fn,
     depth: wholeNumber(raw.depth, `entry ${index} (${fn}): depth`),
     size: wholeNumber(raw.size, `entry ${index} (${fn}): size`),
@@ -169,9 +200,17 @@ function optionalString(raw: Record<string, unknown>, key: string): string | und
   return typeof value === 'string' ? value : undefined;
 }
 
-function wholeNumber(value: unknown, name: string): number {
+function wholeNumber(value: unknown, name: string, of = 'bytes'): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw new TraceError(
-    `${name}: expected a whole number of bytes from 0, got ${JSON.stringify(value)}`,
+    `${name}: expected a whole number of ${of} from 0, got ${JSON.stringify(value)}`,
+  );
+}
+
+function gapAfter(value: unknown, entries: readonly TraceEntry[]): number {
+  if (entries.some(({ i }, index) => value === i || value === index)) return value as number;
+  throw new TraceError(
+    `gapAfter: expected the index of the entry after which lines are missing, 0 to ${entries.length - 1}, ` +
+      `or no such key, got ${JSON.stringify(value)}`,
   );
 }

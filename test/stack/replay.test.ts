@@ -74,6 +74,17 @@ describe('replay', () => {
     );
   });
 
+  it('refuses words that it does not know', () => {
+    const fails = (options: object, says: RegExp) =>
+      assert.throws(
+        () => replay(publishedTrace('01'), options),
+        (error: Error) => error instanceof RangeError && says.test(error.message),
+      );
+    fails({ fill: 'x' }, /^fill: expected dense, sparse, none, got "x"$/);
+    fails({ neighbour: 'x' }, /^neighbour: expected stack, .*, any, got "x"$/);
+    fails({ era: 'vmap', neighbour: 'slab' }, /^neighbour: expected stack or any with VMAP_STACK/);
+  });
+
   it('takes the era of the kernel if only that is named, else stacks as large as the trace’s', () => {
     const eraWith = (kernel?: string) => replay(publishedTrace('01'), { kernel }).era;
     assert.deepEqual(['3.0', '4.4', '6.1', undefined].map(eraWith), ['8k', '16k', 'vmap', '8k']);

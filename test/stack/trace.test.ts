@@ -51,6 +51,77 @@ describe('parseTrace', () => {
     assert.throws(() => parseTrace(broken), /entry 4 \(get_page_from_freelist\).*should be 0/);
   });
 
+  it('reads the text as mail and logs quote it', () => {
+    const plain = parseTrace(FTRACE);
+    const each = (front: (index: number) => string) =>
+      FTRACE.split('\n')
+        .map((line, index) => front(index) + line)
+        .join('\n');
+    for (const text of [
+      each((index) => `[   12.34567${index % 10}] `),
+      each(() => '[  312.345678][  T812] '),
+      each(() => '> '),
+      each(() => '> > '),
+      each(() => '>> [    1.000000] '),
+      each(() => '<0>[    1.000000] '),
+      each(() => 'Nov 22 10:00:00 host kernel: [    1.000000] '),
+    ]) {
+      assert.deepEqual(parseTrace(text), plain, text.split('\n')[2]);
+    }
+  });
+
+  it('names the line of a text that it can not read', () => {
+    const first = '  0)     2928     224   update_sd_lb_stats+0xbc/0x4ac';
+    for (const size of ['-224', 'NaN', '0xe0', '22.4']) {
+      const line = first.replace('224', size);
+      assert.throws(() => parseTrace(FTRACE.replace(first, line)), {
+        name: 'TraceError',
+        message: `line 3: expected depth and size in bytes and a function, like "${first}", got ${JSON.stringify(line.trim())}`,
+      });
+    }
+  });
+
+  it('says that the stack tracer was off, or has seen nothing yet', () => {
+    const off =
+      "#\n#  Stack tracer disabled\n#\n# To enable the stack tracer, either add 'stacktrace' to the\n# kernel command line\n" +
+      "# or 'echo 1 > /proc/sys/kernel/stack_tracer_enabled'\n#\n";
+    const header =
+      '        Depth    Size   Location    (0 entries)\n        -----    ----   --------\n';
+    assert.throws(() => parseTrace(header + off), /^TraceError: trace: the stack tracer was off/);
+    assert.throws(() => parseTrace(off), /^TraceError: trace: the stack tracer was off/);
+    assert.throws(() => parseTrace(header.replace('0', '-1')), /expected entries/);
+    assert.throws(() => parseTrace(header), /^TraceError: trace: expected entries.* found none/);
+  });
+
+  it('refuses a frame larger than the address space, once', () => {
+    const size = 10 ** 15;
+    const json = { stackSize: 16384, maxDepth: size, entries: [{ fn: 'f', depth: size, size }] };
+    const says =
+      /^TraceError: entry 0 \(f\): depth: expected at most 140737488355328 bytes .*half of the address space\), got 1000000000000000$/;
+    assert.throws(() => parseTrace(JSON.stringify(json)), says);
+    assert.throws(() => parseTrace(`  0)  ${size}  ${size}   f+0x1/0x2`), says);
+  });
+
+  it('says what a number is that it can not read', () => {
+    const json = (extra: object) =>
+      JSON.stringify({
+        ...{ stackSize: 16384, maxDepth: 64, entries: [{ fn: 'f', depth: 64, size: 64 }] },
+        ...extra,
+      });
+    for (const value of [null, 1, -1, '0']) {
+      assert.throws(
+        () => parseTrace(json({ partial: true, gapAfter: value })),
+        /^TraceError: gapAfter: expected the index of the entry after which lines are missing, 0 to 0, or no such key, got/,
+      );
+    }
+    assert.throws(
+      () => parseTrace(json({ totalEntries: -1 })),
+      /totalEntries: .* number of entries/,
+    );
+    assert.throws(() => parseTrace(json({ stackSize: null })), /stackSize: .* number of bytes/);
+    assert.equal(parseTrace(json({ partial: true, gapAfter: 0 })).gapAfter, 0);
+  });
+
   it('says what it expected for anything else', () => {
     for (const text of [
       '',
