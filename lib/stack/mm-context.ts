@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { offsetBy, type VirtAddr } from '../x86/addr';
 import { makeFault, VECTOR_GP, VECTOR_PF } from '../x86/fault';
 import { GATE_SIZE } from '../x86/idt';
 import { stackPointerOffset } from '../x86/tss';
@@ -8,6 +8,8 @@ import { TASK } from './task-struct';
 
 const PAGE = 4096n;
 const KERNEL_HALF = 2048;
+const PF_GATE = BigInt(GATE_SIZE * VECTOR_PF);
+const RSP0 = BigInt(stackPointerOffset(0));
 
 /**
  * pgd_alloc(): the first table of a new address space, with a copy of the kernel's half. Its page carries no
@@ -31,10 +33,10 @@ export function pgdAlloc(m: Machine): number | null {
  * exited are therefore freed only when the CPU has gone on to another's.
  */
 export function switchMm(m: Machine, next: VirtAddr): void {
-  const mm = m.load64(next + TASK.MM);
+  const mm = m.load64(offsetBy(next, TASK.MM));
   if (mm === 0n) return;
   // __pa()
-  const cr3 = BigInt.asUintN(64, m.load64(mm + MM_PGD) - m.layout.PAGE_OFFSET);
+  const cr3 = BigInt.asUintN(64, m.load64(offsetBy(mm, MM_PGD)) - m.layout.PAGE_OFFSET);
   const { cpu } = m;
   if (cr3 === cpu.cr3) return;
   if (cr3 >> BigInt(cpu.mmu.maxphyaddr) !== 0n) m.raiseAndLeave(makeFault(VECTOR_GP));
@@ -50,8 +52,8 @@ export function switchMm(m: Machine, next: VirtAddr): void {
  * RSP0 from the TSS. Their handlers do nothing that matters here.
  */
 function takeUserFaults({ cpu }: Machine): void {
-  cpu.loadImplicit64(cpu.idtr.base + BigInt(GATE_SIZE * VECTOR_PF));
-  cpu.loadImplicit64(cpu.tss + BigInt(stackPointerOffset(0)));
+  cpu.loadImplicit64(offsetBy(cpu.idtr.base, PF_GATE));
+  cpu.loadImplicit64(offsetBy(cpu.tss, RSP0));
 }
 
 /** mmdrop(): frees the first table, at once or when the CPU no longer uses it. */

@@ -1,3 +1,5 @@
+import { scratch32, scratch64 } from './halves';
+
 /** A linear (virtual) address: 64 bits, the kernel's half with the upper bits set. */
 export type VirtAddr = bigint;
 /** A physical address: fewer than 52 bits. */
@@ -43,9 +45,18 @@ export function canonical(va: VirtAddr, levels: Levels): VirtAddr {
   return BigInt.asUintN(64, BigInt.asIntN(addressBits(levels), va));
 }
 
+/** {@link tableIndex} of the address with these halves. */
+export function indexAt(lo: number, hi: number, level: number): number {
+  if (level === 5) return (hi >>> 16) & 511;
+  if (level === 4) return (hi >>> 7) & 511;
+  if (level === 3) return ((hi << 2) | (lo >>> 30)) & 511;
+  return (lo >>> (3 + 9 * level)) & 511;
+}
+
 /** Where `va` lands in the table of `level`; 1 is the last level (PT), 5 the first (PML5). */
 export function tableIndex(va: VirtAddr, level: number): number {
-  return Number((va >> BigInt(12 + 9 * (level - 1))) & 511n);
+  scratch64[0] = va;
+  return indexAt(scratch32[0], scratch32[1], level);
 }
 
 /** Bytes that one entry of a table of `level` covers: 4096 at level 1. */

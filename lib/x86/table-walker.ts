@@ -1,3 +1,4 @@
+import { indexAt } from './addr';
 import { X86_PF_RSVD } from './fault';
 import type { PhysMemory } from './phys-memory';
 import { TLB_D, TLB_PKEY_SHIFT, TLB_U, TLB_W, TLB_X } from './tlb-array';
@@ -197,13 +198,6 @@ export class TableWalker {
 
 function frameOf(entryLo: number, entryHi: number): number {
   return (entryLo >>> 12) + (entryHi & 0xfffff) * 0x100000;
-}
-
-function indexAt(lo: number, hi: number, level: number): number {
-  if (level === 5) return (hi >>> 16) & 511;
-  if (level === 4) return (hi >>> 7) & 511;
-  if (level === 3) return ((hi << 2) | (lo >>> 30)) & 511;
-  return (lo >>> (3 + 9 * level)) & 511;
 }
 
 function reservedLo(level: number, leaf: boolean): number {

@@ -2,6 +2,7 @@ import {
   entrySpan,
   hex,
   isCanonical,
+  PAGE_SIZE,
   tableIndex,
   type Levels,
   type PhysAddr,
@@ -101,12 +102,12 @@ export function walk(memory: TableSource, options: WalkOptions, va: VirtAddr): W
   const stop = (fault: WalkFault): WalkResult =>
     new WalkResult(va, levels, null, level, entrySpan(level), entries, fault, maxphyaddr, nx);
   if (!isCanonical(va, levels)) return stop('non-canonical');
-  for (let table = cr3 & PTE_PFN_MASK; ; level--) {
-    const pfn = Number(table >> 12n);
+  for (let table = Number(cr3 & PTE_PFN_MASK); ; level--) {
+    const pfn = table / PAGE_SIZE;
     if (!memory.hasPage(pfn)) return stop('missing-table');
     const index = tableIndex(va, level);
     const raw = join(memory.pageWord(pfn, 2 * index), memory.pageWord(pfn, 2 * index + 1));
-    entries.push({ level, address: table + BigInt(8 * index), raw });
+    entries.push({ level, address: BigInt(table + 8 * index), raw });
     if (!(raw & _PAGE_PRESENT)) return stop('not-present');
     if (reservedBits(raw, level, maxphyaddr, nx)) return stop('reserved-bit');
     const target = entryTarget(raw, level);
@@ -115,6 +116,6 @@ export function walk(memory: TableSource, options: WalkOptions, va: VirtAddr): W
       const pa = target + (va & BigInt(size - 1));
       return new WalkResult(va, levels, pa, level, size, entries, null, maxphyaddr, nx);
     }
-    table = target;
+    table = Number(target);
   }
 }
