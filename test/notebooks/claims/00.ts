@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { kernelConfig } from '../../../lib/stack/config';
 import { overrun } from '../../../lib/stack/overrun';
 import { publishedTrace } from '../../../lib/stack/published-traces';
+import { replay } from '../../../lib/stack/replay';
 import type { Claim } from '../claim';
 import { commitIn, constant, mail, versionFact } from '../facts';
 
@@ -63,6 +64,47 @@ export const CLAIMS: readonly Claim[] = [
       const { stackSize, maxDepth } = publishedTrace('05');
       assert.deepEqual([stackSize, maxDepth], [16384, 8528]);
       assert.match(mail('4BBF2F18.10507@humyo.com').what, /2\.6\.33/);
+    },
+  },
+  {
+    says: 'while they did, nobody noticed: no fault, no message.',
+    source: 'the model',
+    holds: () => {
+      const { outcome, phase, machine } = replay(publishedTrace('05'), { era: '8k' });
+      assert.deepEqual([outcome, phase, machine], ['delayed', 'wake', 'panic']);
+    },
+  },
+  {
+    says: 'Two messages, and in neither of them the name of the thread that ran over.',
+    source: 'the model',
+    holds: () => {
+      const { console: lines, victims, stackBase } = replay(publishedTrace('05'), { era: '8k' });
+      assert.deepEqual(victims.map((victim) => victim.class), ['stack']);
+      const stacks = lines.flatMap((line) => /task\.ti: (\S+)/.exec(line)?.[1] ?? []);
+      assert.equal(stacks.length, 2);
+      assert.equal(BigInt(`0x${stacks[0]}`), stackBase - 8192n);
+      assert.ok(lines.some((line) => line.includes('PID: 1 Comm: sh ')));
+      assert.match(lines.at(-1)!, /Attempted to kill init!/);
+    },
+  },
+  {
+    says: 'The machine hangs, and its console stays empty.',
+    source: 'the model; recorded endings of endless recursions, test/fixtures',
+    holds: () => {
+      for (const era of ['8k', '16k'] as const) {
+        const { machine, detector, console: lines } = overrun({ era });
+        assert.deepEqual([machine, detector, lines], ['hang', null, []]);
+      }
+    },
+  },
+  {
+    says: 'With another `seed` it is another accident: a reset, or a panic',
+    source: 'the model',
+    holds: () => {
+      const ends = (ending: string) =>
+        [2, 3, 4, 5, 6].some((seed) => overrun({ era: '16k', seed }).machine === ending);
+      assert.ok(ends('reset'));
+      assert.ok(ends('panic'));
     },
   },
   {

@@ -96,12 +96,64 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'The public exploit for CVE-2010-3848 (2.6.32, 8 KB stacks) wrote its own address into `restart_block.fn`, offset 40',
+    says: 'Silent is not harmless: the public exploit for CVE-2010-3848 (2.6.32, 8 KB stacks) wrote its own address into `restart_block.fn`, offset 40',
     source: 'fact sheet, kernel stacks 8',
     holds: () => {
       const { kernel, stackKb, what } = report('CVE-2010-3848');
       assert.deepEqual([kernel, stackKb], ['2.6.32', 8]);
       assert.match(what, /restart_block\.fn at offset 40.*restart_syscall/);
+    },
+  },
+  {
+    says: '`cpu` is used when the thread is woken: `try_to_wake_up()` looks for the run queue of that CPU',
+    source: 'kernel/sched/core.c, read in the trees of 3.10 and 3.12; the model',
+    holds: () => {
+      const { outcome, phase, machine, console: lines } = overrun({ era: '8k', poke: -24 });
+      assert.deepEqual([outcome, phase, machine], ['delayed', 'wake', 'panic']);
+      const said = lines.join('\n');
+      assert.match(said, /PID: 1 Comm: sh /);
+      assert.match(said, /RIP.* try_to_wake_up\+/);
+      assert.match(said, /Attempted to kill init!/);
+    },
+  },
+  {
+    says: 'The kernel parks it for ever (`Fixing recursive fault but reboot is needed!`), and the rest goes on.',
+    source: 'kernel/exit.c, do_exit(), read in the trees of 3.10 and 3.12; the model',
+    holds: () => {
+      const { machine, task, console: lines } = overrun({ era: '8k', poke: -8 });
+      assert.deepEqual([machine, task], ['alive', 'killed']);
+      assert.match(lines.join('\n'), /RIP.* do_exit\+/);
+      assert.equal(lines.at(-1), 'Fixing recursive fault but reboot is needed!');
+    },
+  },
+  {
+    says: 'The end marker is there to be looked at, and in 3.14 hardly anybody does.',
+    source: 'the model: the scheduler has looked at it since a later version, and only if configured',
+    holds: () => {
+      for (const offset of [104, 40, 32])
+        assert.equal(overrun({ era: '8k', poke: -offset }).outcome, 'silent');
+    },
+  },
+  {
+    says: 'In 4.4 `cpu` lies at offset 16.',
+    source: 'fact sheet, kernel stacks 1.1',
+    holds: () => {
+      const config = kernelConfig('16k', { kernel: '4.4' });
+      assert.equal(config.threadInfo.fields.find(({ name }) => name === 'cpu')!.offset, 16);
+    },
+  },
+  {
+    says: 'it holds the lock of the run queue, and its last act is to schedule again.',
+    source: 'kernel/sched/cpuacct.c and core.c, up to commit 73e6aafd9ea8; the model',
+    holds: () => {
+      const { outcome, machine, console: lines } = overrun({
+        era: '16k',
+        kernel: '4.4',
+        poke: -16,
+        cpuacct: true,
+      });
+      assert.deepEqual([outcome, machine], ['immediate', 'hang']);
+      assert.match(lines.join('\n'), /RIP.* cpuacct_charge\+/);
     },
   },
   {
