@@ -201,7 +201,8 @@ export class KmemCache {
   }
 
   private forgetChanges(): void {
-    for (const changes of [this.before, this.made, this.gone]) if (changes.size > 0) changes.clear();
+    for (const changes of [this.before, this.made, this.gone])
+      if (changes.size > 0) changes.clear();
   }
 
   private state() {
