@@ -106,7 +106,7 @@ describe('guardpage experiment', function () {
         ],
         [
           [...SMALL, '--seed', '2147483648'],
-          /^guardpage: seed: expected .* to 2147483647, got 2147483648\n$/,
+          /^guardpage: --seed: expected .* to 2147483647, got 2147483648\n$/,
         ],
         [
           [...SMALL, '--set', 'threads'],
