@@ -5,27 +5,40 @@ import recorded from '../../../lib/data/recorded-overruns.json';
 import { agreement } from '../../../lib/experiments/agreement';
 import { RECORDED_RUNAWAYS } from '../../../lib/experiments/recorded-runaways';
 import { parseRecordedRuns, RECORDED_RUNS } from '../../../lib/experiments/recorded-runs';
+import { experiment } from '../../../lib/experiments';
 import { runawayAgreement } from '../../../lib/experiments/runaway-agreement';
 import { kernelConfig } from '../../../lib/stack/config';
+import type { OverrunReport } from '../../../lib/stack/aftermath';
 import { overrun, type OverrunOptions } from '../../../lib/stack/overrun';
 import { overrunPicture } from '../../../lib/stack/overrun-picture';
+import { TrialRunner } from '../../../lib/stack/trial';
 import type { Claim } from '../claim';
-import { commit, commitIn, versionFact } from '../facts';
+import { commit, commitIn, report, versionFact } from '../facts';
 
 const FIXTURES = join(__dirname, '..', '..', 'fixtures');
 const fixture = (file: string) => readFileSync(join(FIXTURES, file), 'utf8');
 
-const dense = (neighbour: OverrunOptions['neighbour'], seed = 1) =>
-  overrun({ era: '16k', past: 512, frames: 'dense', frame: 128, neighbour, seed });
+const DENSE = { kernel: '4.9', era: '16k', past: 512, frames: 'dense', frame: 128, seed: 2 } as const;
+
+const dense = (neighbour: OverrunOptions['neighbour']) => overrun({ ...DENSE, neighbour });
+
+/** The same over a free page, on a kernel whose thread_info is there to be hit. */
+const ownFirst = (kernel: string, cpuacct: boolean) =>
+  overrun({ ...DENSE, kernel, cpuacct, neighbour: 'free' });
+
+const printed = ({ console }: OverrunReport, text: string) =>
+  console.some((line) => line.includes(text));
 
 export const CLAIMS: readonly Claim[] = [
   {
-    says: 'a thread named `kstk/N` on Linux 3.15, whose 16 KB stack lies in the direct map',
-    source: 'fact sheet, kernel stacks 1; versions.json',
+    says: 'a thread named `kstk/N` on Linux 4.9, built without `VMAP_STACK`, so that its 16 KB stack lies in the direct map. It is the first version that keeps nothing but the end marker at the bottom of a stack',
+    source: 'fact sheet, kernel stacks 1 and 5; commit 15f4eae70d36',
     holds: () => {
-      assert.equal(versionFact('3.15').order, 2);
-      const { THREAD_SIZE, VMAP_STACK, version } = kernelConfig('16k');
-      assert.deepEqual([THREAD_SIZE, VMAP_STACK, version], [16384, false, '3.15']);
+      assert.equal(versionFact('4.9').order, 2);
+      const { THREAD_SIZE, VMAP_STACK, THREAD_INFO_IN_TASK } = kernelConfig('16k', { kernel: '4.9' });
+      assert.deepEqual([THREAD_SIZE, VMAP_STACK, THREAD_INFO_IN_TASK], [16384, false, true]);
+      assert.equal(kernelConfig('16k', { kernel: '4.8' }).THREAD_INFO_IN_TASK, false);
+      assert.deepEqual(dense('free').ownDamage.threadInfo, []);
     },
   },
   {
@@ -38,15 +51,32 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'the end marker `STACK_END_MAGIC`, and `thread_info` from its last field to its first',
+    says: 'ordinary stack and, as its lowest word, the end marker `STACK_END_MAGIC`',
+    source: 'fact sheet, kernel stacks 1.2',
+    holds: () => {
+      const { names, report } = overrunPicture({ ...DENSE, neighbour: 'stack' });
+      const own = names.filter(({ address }) => address >= report.stackBase);
+      assert.deepEqual(
+        own.map(({ address, name }) => [address - report.stackBase, name]),
+        [
+          [0n, 'STACK_END_MAGIC'],
+          [8n, 'room for frames'],
+        ],
+      );
+    },
+  },
+  {
+    says: 'Before 4.9 an overrun that writes every byte destroys something else before it gets to the neighbour: the `thread_info` of its own thread, which lay at the bottom of the stack, below the end marker. This is the one of 3.15, from above',
     source: 'fact sheet, kernel stacks 1.1 and 1.2',
     holds: () => {
-      const { names, report } = overrunPicture({ era: '16k', past: 512, frames: 'dense' });
+      const { names, report } = overrunPicture({ ...DENSE, kernel: '3.15' });
       const own = names.filter(({ address }) => address >= report.stackBase).reverse();
+      const fields = kernelConfig('16k', { kernel: '3.15' }).threadInfo.fields.map(({ name }) => name);
       assert.deepEqual(
         own.slice(1).map(({ name }) => name),
-        ['STACK_END_MAGIC', ...[...kernelConfig('16k').threadInfo.fields].reverse().map(({ name }) => name)],
+        ['STACK_END_MAGIC', ...[...fields].reverse()],
       );
+      assert.equal(report.ownDamage.threadInfo.length, fields.length);
     },
   },
   {
@@ -59,11 +89,56 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'Linux 3.15 does not look at it when it switches tasks (the check, `SCHED_STACK_END_CHECK`, is in the source of 4.4 and not in that of 3.14)',
-    source: 'fact sheet, kernel stacks 1.2; versions.json',
+    says: 'The same overrun on 3.15, over a *free* page. On 4.9 nobody ever noticed it.',
+    source: 'the model',
     holds: () => {
-      assert.deepEqual([versionFact('3.14').endCheck, versionFact('4.4').endCheck], [false, true]);
-      assert.equal(kernelConfig('16k').SCHED_STACK_END_CHECK, false);
+      assert.equal(dense('free').outcome, 'silent');
+      for (const cpuacct of [false, true])
+        assert.notEqual(ownFirst('3.15', cpuacct).outcome, 'silent');
+    },
+  },
+  {
+    says: 'in the simulated `schedule()` of 3.15 nothing hangs on a damaged field. It is noticed when somebody wakes the thread.',
+    source: 'the model; sources of 3.12: try_to_wake_up()',
+    holds: () => {
+      const run = ownFirst('3.15', false);
+      assert.deepEqual(
+        [run.phase, run.detector, run.machine],
+        ['wake', 'page-fault', 'panic'],
+      );
+      assert.ok(printed(run, 'try_to_wake_up+') && printed(run, 'PID: 1 Comm: sh'));
+      assert.ok(!printed(run, 'Thread overran'));
+    },
+  },
+  {
+    says: 'With `CGROUP_CPUACCT` each `schedule()` of a kernel up to 4.5 charges the time of the thread that leaves',
+    source: 'commit 73e6aafd9ea8, 4.6',
+    holds: () => {
+      for (const [kernel, at] of [['3.15', 1], ['4.4', 1], ['4.5', 1]] as const)
+        assert.equal(ownFirst(kernel, true).noticedAfter, at, kernel);
+      assert.equal(ownFirst('4.6', true).phase, 'wake');
+    },
+  },
+  {
+    says: 'with the log of a crash, from a 4.4 kernel of Ubuntu with 16 KB stacks',
+    source: 'oss-security, 22 June 2016',
+    holds: () => {
+      const { kernel, stackKb, source } = report('CVE-2016-1583');
+      assert.deepEqual([kernel, stackKb], ['4.4', 16]);
+      assert.match(source, /2016-06-22.*Ubuntu/);
+    },
+  },
+  {
+    says: '| | simulated, 3.15 | log of CVE-2016-1583 |',
+    source: 'the model; oss-security, 22 June 2016',
+    holds: () => {
+      const run = ownFirst('3.15', true);
+      for (const text of ['cpuacct_charge', 'Thread overran stack, or stack corrupted']) {
+        assert.ok(printed(run, text) && report('CVE-2016-1583').what.includes(text), text);
+      }
+      assert.match(report('CVE-2016-1583').what, /Fatal exception in interrupt$/);
+      const rip = run.console.filter((line) => line.startsWith('RIP  '));
+      assert.match(rip.at(-1)!, /do_exit/);
     },
   },
   {
@@ -80,7 +155,7 @@ export const CLAIMS: readonly Claim[] = [
     source: 'the model',
     holds: () => {
       for (const jump of [200, 300, 340, 380, 1024]) {
-        const { ownDamage } = overrun({ era: '16k', jump, neighbour: 'stack' });
+        const { ownDamage } = overrun({ kernel: '4.9', era: '16k', jump, neighbour: 'stack' });
         assert.equal(ownDamage.endMagic, false, `${jump}`);
       }
     },
@@ -99,7 +174,7 @@ export const CLAIMS: readonly Claim[] = [
     says: 'Some are silent, some are not.',
     source: 'the model',
     holds: () => {
-      const options = { era: '16k', past: 2048, frames: 'dense', frame: 128 } as const;
+      const options = { ...DENSE, past: 2048 };
       const outcomes = [1, 2, 3, 4, 5, 6, 7, 8].map(
         (seed) => overrun({ ...options, neighbour: 'slab', seed }).outcome,
       );
@@ -113,6 +188,29 @@ export const CLAIMS: readonly Claim[] = [
       const { console } = dense('pagetable');
       assert.ok(console.some((line) => line.startsWith('Bad pagetable: 000d')));
       assert.equal(0xd & 8, 8);
+    },
+  },
+  {
+    says: 'The kernel is the recorded one, 6.1, with the stack of each era',
+    source: 'npx guardpage experiment outcome-by-era',
+    holds: () => {
+      const { kernels } = experiment('outcome-by-era').parameters;
+      assert.equal(kernels.default, 'recorded');
+      assert.match(kernels.description, /6\.1/);
+    },
+  },
+  {
+    says: '`kernels: "era"` takes 3.14 and 3.15 for the first two eras: then every dense recursion is noticed, later',
+    source: 'the model',
+    holds: () => {
+      assert.deepEqual([kernelConfig('8k').version, kernelConfig('16k').version], ['3.14', '3.15']);
+      for (const era of ['8k', '16k'] as const) {
+        const runner = new TrialRunner(kernelConfig(era), 1);
+        for (let seed = 1; seed <= 10; seed++) {
+          const { outcome } = runner.run({ past: 512, frames: 'dense', frame: 128 }, seed);
+          assert.equal(outcome, 'delayed', `${era}, seed ${seed}`);
+        }
+      }
     },
   },
   {
@@ -147,7 +245,7 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'three recorded runs in all; both on slab pages were noticed, one of them at once',
+    says: 'three recorded runs in all; both on slab pages were noticed, one of them at once, which the model never has it be.',
     source: 'recording overruns.ndjson',
     holds: () => {
       const runs = RECORDED_RUNS.filter(
@@ -155,6 +253,8 @@ export const CLAIMS: readonly Claim[] = [
       );
       const slab = runs.filter(({ below }) => below === 'slab').map(({ ending }) => ending);
       assert.deepEqual([runs.length, slab.sort()], [3, ['delayed', 'immediate']]);
+      const [row] = agreement(runs, { seeds: 20, populations: 5, runaways: [] }).rows;
+      assert.equal(row.simulated.immediate, 0);
     },
   },
   {
@@ -189,7 +289,6 @@ export const CLAIMS: readonly Claim[] = [
     holds: () => {
       const { rows, logLoss, baselineLogLoss } = runawayAgreement(RECORDED_RUNAWAYS, {
         seeds: 8,
-        populations: 2,
       });
       assert.equal(RECORDED_RUNAWAYS.length, 32);
       for (const { agrees, runs } of rows) assert.deepEqual([agrees, runs], [true, 8]);

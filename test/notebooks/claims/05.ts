@@ -189,8 +189,10 @@ export const CLAIMS: readonly Claim[] = [
     says: 'In 4.9 the tracer also looks at the end magic when it keeps a record',
     source: 'fact sheet, kernel stacks 1.2: trace_stack.c of 4.9',
     holds: () => {
-      const run = replay(publishedTrace('05'), { era: '8k', stackTracer: true });
-      assert.deepEqual([run.ownDamage.endMagic, run.outcome !== 'immediate'], [true, true]);
+      const run = replay(publishedTrace('05'), { era: '8k', kernel: '4.9', stackTracer: true });
+      assert.equal(run.ownDamage.endMagic, true);
+      assert.equal(run.console.some((line) => line.includes('kernel BUG')), false);
+      assert.notEqual(run.outcome, 'immediate');
     },
   },
   {
