@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { offsetBy, type VirtAddr } from '../x86/addr';
 import { checkStackUsage } from './detectors/stack-usage';
 import type { Machine } from './machine';
 import { exitProcess, releaseTask } from './task-objects';
@@ -19,7 +19,7 @@ export function defineExit({ text }: Machine): void {
   text.at(doExit, 0, (m) => {
     const task = currentTask(m);
     const taskStruct = currentTaskStruct(m);
-    const flags = taskStruct + TASK.FLAGS;
+    const flags = offsetBy(taskStruct, TASK.FLAGS);
     m.store32(flags, (m.load32(flags) | PF_EXITING) >>> 0);
     m.threadInfo?.noteAtomic();
     leaveLists(m, taskStruct);
@@ -38,15 +38,15 @@ export function defineExit({ text }: Machine): void {
 
 /** Whether the task is in do_exit() already, as its task_struct has it. */
 export function isExiting(m: Machine, taskStruct: VirtAddr): boolean {
-  return (m.load32(taskStruct + TASK.FLAGS) & PF_EXITING) !== 0;
+  return (m.load32(offsetBy(taskStruct, TASK.FLAGS)) & PF_EXITING) !== 0;
 }
 
 /** __unhash_process(): the task leaves the list of all tasks and that of its siblings. */
 function leaveLists(m: Machine, taskStruct: bigint): void {
   for (const list of [TASK.TASKS_LIST, TASK.SIBLING_LIST]) {
-    const at = taskStruct + list;
-    const [next, prev] = [m.load64(at), m.load64(at + 8n)];
-    m.store64(next + 8n, prev);
+    const at = offsetBy(taskStruct, list);
+    const [next, prev] = [m.load64(at), m.load64(offsetBy(at, 8n))];
+    m.store64(offsetBy(next, 8n), prev);
     m.store64(prev, next);
   }
 }

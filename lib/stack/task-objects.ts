@@ -1,4 +1,4 @@
-import type { VirtAddr } from '../x86/addr';
+import { offsetBy, type VirtAddr } from '../x86/addr';
 import type { Machine } from './machine';
 import { pgdAlloc, pgdFree } from './mm-context';
 import { MM_PGD, newObject, OBJECT_TYPES, useObject, type ObjectName } from './objects';
@@ -43,12 +43,12 @@ export function copyProcess(
     if (user && kind === 'kthread') continue;
     const object = newObject(m, name);
     if (object === null) return giveUp();
-    m.store64(taskStruct + at, object);
+    m.store64(offsetBy(taskStruct, at), object);
     made.push({ name, object });
     if (name !== 'mm_struct') continue;
     pgd = pgdAlloc(m);
     if (pgd === null) return giveUp();
-    m.store64(object + MM_PGD, m.directMap.physToVirt(BigInt(pgd) << 12n));
+    m.store64(offsetBy(object, MM_PGD), m.directMap.physToVirt(BigInt(pgd) << 12n));
   }
   return pgd;
 }
@@ -60,7 +60,7 @@ export function copyProcess(
  */
 export function exitProcess(m: Machine, taskStruct: VirtAddr): boolean {
   for (const { name, at } of OWNED) {
-    const object = m.load64(taskStruct + at);
+    const object = m.load64(offsetBy(taskStruct, at));
     if (object !== 0n && !useObject(m, name, object)) return false;
   }
   return true;
@@ -69,7 +69,7 @@ export function exitProcess(m: Machine, taskStruct: VirtAddr): boolean {
 /** release_task() and the RCU callbacks after it: objects, stack and task_struct go back to their caches. */
 export function releaseTask(m: Machine, task: Task): void {
   for (const { name, at } of OWNED) {
-    const object = m.load64(task.taskStruct + at);
+    const object = m.load64(offsetBy(task.taskStruct, at));
     if (object !== 0n) m.freeObject(OBJECT_TYPES[name].cache, object);
   }
   if (task.state === 'dead') m.keepBottom(task);

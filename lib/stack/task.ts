@@ -1,5 +1,5 @@
 import { TASK, taskStructSize } from './task-struct';
-import type { VirtAddr } from '../x86/addr';
+import { offsetBy, type VirtAddr } from '../x86/addr';
 import { endOfStackOffset, PT_REGS_SIZE, STACK_END_MAGIC } from './config';
 import type { Machine } from './machine';
 import { PER_CPU } from './per-cpu';
@@ -60,11 +60,11 @@ export function createTask(m: Machine, options: NewTask): Task | null {
   const task: Task = { pid, comm, taskStruct, stack, kind, pages: [], pgd, state: 'sleeping' };
   if (config.STACKPROTECTOR) {
     const canary = m.random.belowBig(1n << 56n) << 8n;
-    m.store64(taskStruct + TASK.STACK_CANARY, canary);
+    m.store64(offsetBy(taskStruct, TASK.STACK_CANARY), canary);
   }
   writeStackEnd(m, task);
   m.threadInfo?.fork(task, kind === 'user' && currentTask(m)?.kind !== 'user');
-  m.store64(taskStruct + TASK.THREAD_SP, forkFrame(m, task, entry, argument));
+  m.store64(offsetBy(taskStruct, TASK.THREAD_SP), forkFrame(m, task, entry, argument));
   m.addTask(task);
   return task;
 }
@@ -74,13 +74,13 @@ function writeTaskStruct(
   { taskStruct, stack, pid, comm }: Pick<Task, 'taskStruct' | 'stack' | 'pid' | 'comm'>,
 ): void {
   m.fill(taskStruct, taskStructSize(m.config), 0);
-  m.store64(taskStruct + TASK.STACK, stack);
-  m.store32(taskStruct + TASK.USAGE, 1);
+  m.store64(offsetBy(taskStruct, TASK.STACK), stack);
+  m.store32(offsetBy(taskStruct, TASK.USAGE), 1);
   for (const list of [TASK.TASKS_LIST, TASK.SIBLING_LIST]) {
     m.store64(taskStruct + list, taskStruct + list);
     m.store64(taskStruct + list + 8n, taskStruct + list);
   }
-  m.store32(taskStruct + TASK.PID, pid);
+  m.store32(offsetBy(taskStruct, TASK.PID), pid);
   for (let i = 0; i < 15 && i < comm.length; i++) {
     m.store8(taskStruct + TASK.COMM + BigInt(i), comm.charCodeAt(i));
   }
@@ -111,7 +111,7 @@ export function createIdleTask(m: Machine): Task {
   writeTaskStruct(m, task);
   writeStackEnd(m, task);
   m.threadInfo?.init(task);
-  m.store64(m.perCpu + PER_CPU.CURRENT_TASK, taskStruct);
+  m.store64(offsetBy(m.perCpu, PER_CPU.CURRENT_TASK), taskStruct);
   m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
   m.cpu.rip = m.text.define('do_idle').address;
   return task;
@@ -119,7 +119,7 @@ export function createIdleTask(m: Machine): Task {
 
 /** Gives a sleeping task a new beginning: what it was doing is forgotten, its stack starts from the top. */
 export function restartTask(machine: Machine, task: Task, entry: VirtAddr): void {
-  machine.store64(task.taskStruct + TASK.THREAD_SP, forkFrame(machine, task, entry, 0n));
+  machine.store64(offsetBy(task.taskStruct, TASK.THREAD_SP), forkFrame(machine, task, entry, 0n));
 }
 
 /** Ends the switch to a thread that has never run, as finish_task_switch() does for all others. */
@@ -143,7 +143,7 @@ export function stackTop(machine: Machine, task: Task): VirtAddr {
 
 /** `current`, as the per-CPU area has it: a linear address that may be wrong on a damaged machine. */
 export function currentTaskStruct(machine: Machine): VirtAddr {
-  return machine.load64(machine.perCpu + PER_CPU.CURRENT_TASK);
+  return machine.load64(offsetBy(machine.perCpu, PER_CPU.CURRENT_TASK));
 }
 
 /** The books' entry for `current`; undefined when the per-CPU pointer is damaged. */
