@@ -162,7 +162,7 @@ export function victimFigure(result: ExperimentResult): Figure {
   };
   return resultFigure(result, {
     caption:
-      'Whose page lies below decides: damage to a free page or to idle kernel data is never noticed, damage to a program’s page or a page table mostly is, once somebody reads it; another stack and slab objects lie between. ' +
+      'Whose page lies below decides: damage to a free page or to idle kernel data is hardly ever noticed, damage to a program’s page or a page table mostly is, once somebody reads it; another stack and slab objects lie between. ' +
       'Filled marks are simulated, open ones recorded; whiskers are 95 % intervals, wide where few runs were recorded.',
     alt:
       `Dot plot with intervals. Vertical: class of the page below the stack. Horizontal: share of overruns, 0 to 100 %, first of those never noticed. Never noticed in the model: ` +
