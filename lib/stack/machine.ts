@@ -20,7 +20,7 @@ import { defineInterrupts, Interrupts } from './irq';
 import type { KernelConfig } from './config';
 import type { CpuEntryArea } from './cpu-entry-area';
 import type { KernelText } from './kernel-text';
-import { defineProbe } from './probe';
+import { defineProbe } from './probe-code';
 import { defineScheduler } from './scheduler';
 import { StackThreadInfo } from './thread-info';
 import type { WriteWatch } from './write-watch';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { DENSE_BYTE } from '../../../lib/stack/probe';
+import { DENSE_BYTE } from '../../../lib/stack/probe-code';
 import { layoutFor } from '../../../lib/mm/layout';
 import { recordedTables } from '../../../lib/mm/recorded-tables';
 import { addressBits, hex, isCanonical, tableIndex } from '../../../lib/x86/addr';
