@@ -90,7 +90,8 @@ export function detectorMatrixFigure(result: ExperimentResult): Figure {
       },
       xaxis2: axis('moved in a trial (bytes)', {
         type: 'log',
-        dtick: 1,
+        // Every second power of ten: over more than five of them the labels would touch.
+        dtick: 2,
         domain: [0.67, 1],
         anchor: 'y2',
         exponentformat: 'none',
