@@ -44,12 +44,12 @@ export interface AgreementOptions {
   readonly seed?: number;
   /** Endless recursions to set beside simulated ones: those that were recorded unless given. */
   readonly runaways?: readonly RecordedRunaway[];
-  /** Trials for each kernel and kind of frame of these; as many as `seeds`, at most 60, unless given. */
+  /** Trials for each kernel and kind of frame of these; as many as `seeds`, at most 120, unless given. */
   readonly runawaySeeds?: number;
 }
 
 const POPULATIONS = 10;
-const RUNAWAY_SEEDS = 60;
+const RUNAWAY_SEEDS = 120;
 
 /** What the model lacks where overruns into such pages end otherwise than recorded. */
 const LIMITS: Readonly<Record<NeighbourKind, string>> = {
