@@ -1,5 +1,5 @@
 import { agreement, type Agreement, type AgreementRow } from '../experiments/agreement';
-import type { LeftOut, Recordings } from '../experiments/recorded-kernels';
+import type { LeftOut, Recordings } from '../experiments/recordings';
 import { parseRecordedRunaways, RUNAWAY_ENDINGS } from '../experiments/recorded-runaways';
 import {
   ENDINGS,

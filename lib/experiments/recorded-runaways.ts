@@ -1,11 +1,6 @@
 import data from '../data/recorded-runaways.json';
-import {
-  parseRecordings,
-  recordedKernel,
-  unknownKernel,
-  type RecordedKernel,
-  type Recordings,
-} from './recorded-kernels';
+import { recordedKernel, unknownKernel, type RecordedKernel } from './recorded-kernels';
+import { parseRecordings, type Recordings } from './recordings';
 
 /** How a machine ended whose kernel recursed without end: `alive` only if the recursing task died alone. */
 export const RUNAWAY_ENDINGS = ['panic', 'reset', 'hang', 'alive'] as const;

@@ -3,13 +3,12 @@ import type { KernelConfig } from '../stack/config';
 import type { NeighbourKind } from '../stack/scene';
 import type { TrialOptions } from '../stack/trial';
 import {
-  parseRecordings,
   recordedConfig,
   recordedKernel,
   unknownKernel,
   type RecordedKernel,
-  type Recordings,
 } from './recorded-kernels';
+import { parseRecordings, type Recordings } from './recordings';
 
 /** How a finite overrun ended: within about a second, later, or not seen at all. */
 export const ENDINGS = ['immediate', 'delayed', 'silent'] as const;
