@@ -7,6 +7,8 @@ const { setUpOrExit, STOPPING } = require('./main');
 
 /** @typedef {import('./project').Project} Project */
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/** @typedef {{ title: string, message: string }} Failure */
+/** @typedef {{ counts: Counts, failed: Failure[] }} Report */
 /** @typedef {(chunk: Buffer) => void} Output */
 
 /** @type {Output} */
@@ -26,9 +28,13 @@ const COMPUTING = ['x86', 'mm', 'stack', 'experiments', 'figures', 'course'];
  */
 async function test(args) {
   const project = await setUpOrExit();
-  const counts = args.length > 0 ? [await mocha(project, args, SHOWN)] : await everything(project);
-  const sum = (/** @type {keyof Counts} */ key) => counts.reduce((n, c) => n + c[key], 0);
+  const reports = args.length > 0 ? [await mocha(project, args, SHOWN)] : await everything(project);
+  const sum = (/** @type {keyof Counts} */ key) => reports.reduce((n, r) => n + r.counts[key], 0);
   const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
+  // Once more, and last: above it may stand thousands of lines of what passed.
+  for (const { title, message } of reports.flatMap((report) => report.failed)) {
+    process.stdout.write(`\nFailed: ${title}\n${message.replace(/^/gm, '    ')}\n`);
+  }
   process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   process.exitCode = failed > 0 || passed + skipped === 0 ? 1 : 0;
 }
@@ -51,9 +57,9 @@ async function everything(project) {
     await mocha(project, files(folders.filter(isComputing)), output),
   ];
   const waiting = folders.filter((name) => !isComputing(name));
-  const counts = await Promise.all([mocha(project, files(waiting), SHOWN), computing()]);
+  const reports = await Promise.all([mocha(project, files(waiting), SHOWN), computing()]);
   process.stdout.write(Buffer.concat(said));
-  return counts.flat();
+  return reports.flat();
 }
 
 /** @param {string} test */
@@ -72,13 +78,15 @@ function testFolders(test) {
  * @param {Project} project
  * @param {string} script of package.json
  * @param {Output} output
- * @returns {Promise<Counts>}
+ * @returns {Promise<Report>}
  */
 async function check(project, script, output) {
   output(Buffer.from(`\n${script}\n`));
   const ok = (await npmRun(project, script, output)) === 0;
   output(Buffer.from(ok ? '  ✔ nothing to complain about\n' : '  failed\n'));
-  return { passed: Number(ok), failed: Number(!ok), skipped: 0 };
+  const counts = { passed: Number(ok), failed: Number(!ok), skipped: 0 };
+  const failure = { title: `npm run ${script}`, message: 'what it says stands above' };
+  return { counts, failed: ok ? [] : [failure] };
 }
 
 /**
@@ -93,16 +101,16 @@ function npmRun(project, script, output) {
     : run(project, 'npm', ['run', '--silent', script], output);
 }
 
-let reports = 0;
+let started = 0;
 
 /**
  * @param {Project} project
  * @param {readonly string[]} args
  * @param {Output} output
- * @returns {Promise<Counts>}
+ * @returns {Promise<Report>}
  */
 async function mocha(project, args, output) {
-  const file = path.join(project.own, `counts-${process.pid}-${(reports += 1)}.json`);
+  const file = path.join(project.own, `counts-${process.pid}-${(started += 1)}.json`);
   fs.mkdirSync(project.own, { recursive: true });
   try {
     const reporter = path.join('test', 'support', 'counting-reporter.js');
@@ -113,15 +121,25 @@ async function mocha(project, args, output) {
       GUARDPAGE_COUNTS: file,
     });
     if (!fs.existsSync(file)) {
-      process.stderr.write(`guardpage: mocha ended without a report (exit code ${code})\n`);
-      return { passed: 0, failed: 1, skipped: 0 };
+      const message = `mocha ended without a report (exit code ${code})`;
+      return failing({ passed: 0, failed: 0, skipped: 0 }, message);
     }
-    /** @type {Counts} */
-    const counts = JSON.parse(fs.readFileSync(file, 'utf8'));
-    return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+    /** @type {Report} */
+    const report = JSON.parse(fs.readFileSync(file, 'utf8'));
+    if (code === 0 || report.counts.failed > 0) return report;
+    return failing(report.counts, `all tests passed, but mocha's exit code is ${code}`);
   } finally {
     fs.rmSync(file, { force: true });
   }
+}
+
+/**
+ * @param {Counts} counts
+ * @param {string} message
+ * @returns {Report}
+ */
+function failing(counts, message) {
+  return { counts: { ...counts, failed: 1 }, failed: [{ title: 'mocha', message }] };
 }
 
 /**

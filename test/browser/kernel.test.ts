@@ -6,6 +6,7 @@ import { startServer, type JupyterServer } from '../../lib/jupyter/server';
 import { locate } from '../../lib/setup/project';
 import { chromiumOrSkip, openPage } from '../support/chromium';
 import { chooseFromMenu, openNotebook } from '../support/lab-page';
+import { until } from '../support/until';
 
 const project = locate();
 const ARTIFACTS = join('test', 'artifacts');
@@ -146,9 +147,8 @@ describe('The TypeScript kernel in JupyterLab', function () {
     const bar = cell('progress').locator('progress');
     await bar.waitFor();
     const value = async () => Number(await bar.getAttribute('value'));
-    await page.waitForTimeout(600);
-    const early = await value();
-    assert.ok(early > 0 && early < 40, `${early} of 40`);
+    const partly = async () => (await value()) > 0 && (await value()) < 40;
+    await until('the bar on its way', partly, 15_000);
     await shoot('progress');
     await finished('progress');
     assert.equal(await value(), 40);
@@ -184,9 +184,10 @@ describe('The TypeScript kernel in JupyterLab', function () {
 
   it('stops at the interrupt button and keeps the variables', async () => {
     await start('endless');
-    await page.waitForTimeout(700);
+    await cell('endless').locator('.jp-InputPrompt').filter({ hasText: '[*]' }).waitFor();
+    await page.waitForTimeout(700); // the front end marks a cell before the kernel has it
     await page.getByRole('button', { name: /Interrupt the kernel/ }).click();
-    await output('endless').filter({ hasText: 'Interrupted' }).waitFor({ timeout: 3000 });
+    await output('endless').filter({ hasText: 'Interrupted' }).waitFor();
     await start('after');
     await output('after').filter({ hasText: 'true' }).waitFor();
     await shoot('interrupted');

@@ -6,6 +6,7 @@ import { startServer, type JupyterServer } from '../../lib/jupyter/server';
 import { locate } from '../../lib/setup/project';
 import { chromiumOrSkip, openPage } from '../support/chromium';
 import { chooseFromMenu, errorOutputs, openNotebook, runAllCells } from '../support/lab-page';
+import { until } from '../support/until';
 
 const project = locate();
 const ARTIFACTS = join('test', 'artifacts');
@@ -60,12 +61,10 @@ describe('a notebook in JupyterLab', function () {
     const top = () => bars().locator('.barlayer .point path').first().getAttribute('d');
     const used = await top();
     await bars().locator('.updatemenu-button').filter({ hasText: 'free' }).click();
-    await page.waitForTimeout(200);
+    await until('another bar', async () => (await top()) !== used);
     const free = await top();
-    assert.notEqual(free, used);
     await bars().locator('.slider-rail-touch-rect').click();
-    await page.waitForTimeout(200);
-    assert.notEqual(await top(), free);
+    await until('yet another bar', async () => (await top()) !== free);
     await page.locator('figure', { has: bars() }).screenshot({ path: join(ARTIFACTS, 'bars.png') });
   });
 
@@ -74,12 +73,14 @@ describe('a notebook in JupyterLab', function () {
     const width = async () => (await lines().locator('.main-svg').first().boundingBox())?.width;
     const wide = await width();
     await page.setViewportSize({ width: 900, height: 1000 });
-    await page.waitForTimeout(500);
-    const narrow = await width();
+    assert.ok(wide);
+    const narrow = async () => {
+      const now = await width();
+      return now !== undefined && wide - now > 300 && now <= 900;
+    };
+    await until(`a figure at least 300 px narrower than ${wide}`, narrow);
     await page.setViewportSize({ width: 1280, height: 1000 });
-    assert.ok(wide && narrow && wide - narrow > 300, `${wide} px, then ${narrow} px`);
-    const cell = await lines().boundingBox();
-    assert.ok(narrow <= 900 && cell);
+    await until('the figure as wide as before', async () => (await width()) === wide);
   });
 
   it('says in its place why a figure cannot be drawn', async () => {
@@ -97,16 +98,14 @@ describe('a notebook in JupyterLab', function () {
     const light = await colour();
     await chooseFromMenu(page, 'Settings', 'Theme', 'JupyterLab Dark');
     await page.locator('body[data-jp-theme-light="false"]').waitFor({ state: 'attached' });
-    await page.waitForTimeout(500);
-    assert.notEqual(await colour(), light);
+    await until('a title of another colour', async () => (await colour()) !== light);
     await shoot('dark.png');
   });
 
   it('is saved with what the kernel sent and nothing of the drawing', async () => {
     await chooseFromMenu(page, 'File', 'Save Notebook');
-    await page.waitForTimeout(1000);
-    const { cells } = JSON.parse(textOf(NOTEBOOK));
-    const { data, metadata } = cells[2].outputs[0];
+    const saved = () => JSON.parse(textOf(NOTEBOOK)).cells[2].outputs[0];
+    const { data, metadata } = await until('the saved notebook', saved);
     assert.deepEqual(Object.keys(data), ['application/vnd.plotly.v1+json', 'text/plain']);
     assert.deepEqual(metadata, {});
     const { data: traces, layout } = data['application/vnd.plotly.v1+json'];

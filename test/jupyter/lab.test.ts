@@ -8,6 +8,7 @@ import { freePort, isFree, LOOPBACK } from '../../lib/jupyter/port';
 import { processesWith } from '../../lib/jupyter/processes';
 import { locate } from '../../lib/setup/project';
 import { inTemporaryFolder } from '../support/temporary';
+import { until } from '../support/until';
 
 const { root, own } = locate();
 
@@ -91,12 +92,9 @@ describe('npm start', function () {
       const address = await start.address();
       await startKernel(address);
       start.process.kill('SIGKILL');
-      const alive = async () =>
-        started(start.process.pid).length > 0 || !(await isFree(Number(address.port)));
-      for (let tries = 0; (await alive()) && tries < 100; tries += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-      assert.equal(await alive(), false);
+      const gone = async () =>
+        started(start.process.pid).length === 0 && (await isFree(Number(address.port)));
+      await until('the end of the server and its kernels', gone, 30_000);
     }));
 
   it('names a free port if the one asked for is taken', async () => {

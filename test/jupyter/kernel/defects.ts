@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { until } from '../../support/until';
 import type { Execution, KernelClient, StartOptions } from './client';
 import { uncoloured } from './client';
 
@@ -172,8 +173,10 @@ export const DEFECTS: readonly Defect[] = [
       const kernel = await start({ argv: [process.execPath, '-e', parent] });
       const pid = Number(/\d+/.exec(shown(await kernel.execute('process.pid', QUICK)))?.[0]);
       kernel.process.kill('SIGKILL');
-      for (let i = 0; i < 60 && isAlive(pid); i += 1) await sleep(50);
-      const outlived = isAlive(pid);
+      const outlived = await until('its end', () => !isAlive(pid), 4000).then(
+        () => false,
+        () => true,
+      );
       if (outlived) process.kill(pid, 'SIGKILL');
       assert.ok(!outlived, 'it outlives its parent');
     },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { until } from '../../support/until';
 import type { Execution, KernelClient } from './client';
 import { sharedKernel } from './shared';
 
@@ -22,6 +23,8 @@ describe('Interrupts', function () {
     interrupt: () => Promise<unknown> = () => kernel.interrupt(),
   ): Promise<Execution> {
     const running = kernel.begin(code);
+    const announced = () => running.outputs.some(({ type }) => type === 'execute_input');
+    await until('the cell begun', announced, 15_000);
     await sleep(120);
     const at = performance.now();
     await interrupt();

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { until } from '../../support/until';
 import type { Output } from './client';
 import { KernelClient } from './client';
+import { whileCellHolds } from './holding-cell';
 import { sharedKernel } from './shared';
 
 const API = '"guardpage-kernel"';
@@ -121,29 +123,31 @@ display(image(new Uint8Array([1]), { alt: 'a "dot"' }), { metadata: { isolated: 
   });
 
   it('moves a progress bar in place while the cell never awaits', async () => {
-    const running = kernel.begin(
-      `import { progress } from ${API}; const bar = progress(100, 'work <1>'); for (let i = 0; i < 100; i++) { const end = performance.now() + 8; while (performance.now() < end); bar.add() }`,
+    const begun = performance.now();
+    await kernel.execute(`import { progress } from ${API}; const bar = progress(100, 'work <1>')`);
+    const { outputs: all } = await whileCellHolds(
+      kernel,
+      async (cell) => {
+        const updates = () => cell.outputs.filter(({ type }) => type === 'update_display_data');
+        await until('two updates while the cell runs', () => updates().length >= 2, 15_000);
+      },
+      'bar.add(1e-6)',
     );
-    await new Promise((done) => setTimeout(done, 600));
-    const early = running.outputs.filter(({ type }) => type === 'update_display_data').length;
-    assert.ok(early >= 2, `${early} updates while it ran`);
-    const { outputs: all } = await running.done;
-    const shown = all.filter(({ type }) => /display/.test(type));
-    assert.equal(shown[0].type, 'display_data');
-    assert.ok(shown.slice(1).every(({ type }) => type === 'update_display_data'));
-    assert.ok(shown.length < 15, `${shown.length} updates in 0.8 s`);
+    const { outputs: last } = await kernel.execute('bar.finish()');
+    const shown = [...all, ...last].filter(({ type }) => /display/.test(type));
+    assert.ok(shown.every(({ type }) => type === 'update_display_data'));
+    const most = (performance.now() - begun) / 100 + 1;
+    assert.ok(shown.length <= most, `${shown.length} updates, at most ${most} fit`);
     const data = shown.at(-1)!.content.data as Record<string, string>;
     assert.equal(data['text/plain'], 'work <1> [####################] 100%');
     assert.match(data['text/html'], /<label>work &lt;1&gt; <progress value="100" max="100"/);
   });
 
   it('streams what a cell prints while it runs', async () => {
-    const running = kernel.begin(
-      'console.log("early"); const until = performance.now() + 700; while (performance.now() < until);',
-    );
-    await new Promise((done) => setTimeout(done, 350));
-    assert.ok(running.outputs.some(({ content }) => content.text === 'early\n'));
-    await running.done;
+    const { stdout } = await whileCellHolds(kernel, async ({ outputs: early }) => {
+      assert.equal(early.filter(({ type }) => type === 'stream').length, 1);
+    });
+    assert.equal(stdout, 'it holds\n');
   });
 
   it('serves a library that does not know the kernel', async () => {

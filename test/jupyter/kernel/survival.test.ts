@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Message } from '../../../lib/jupyter/kernel/protocol/message';
+import { until } from '../../support/until';
 import { KernelClient } from './client';
 import { sharedKernel } from './shared';
-
-const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 describe('What a kernel has to bear', () => {
   let kernel: KernelClient;
@@ -169,9 +169,12 @@ await new Promise<void>((done) => process.stdout.write('called back', () => done
 
   it('what a child process prints', async () => {
     const cell = await kernel.execute(
-      'import { spawnSync } from "node:child_process"; spawnSync("echo", ["from a child"], { stdio: "inherit" }); await new Promise((r) => setTimeout(r, 50))',
+      'import { spawnSync } from "node:child_process"; spawnSync("echo", ["from a child"], { stdio: "inherit" })',
     );
-    assert.equal(cell.stdout, 'from a child\n');
+    // The child has a pipe of its own: what comes through it may come after the cell's end.
+    const printed = () => cell.outputs.find(({ type }) => type === 'stream');
+    const { content } = await until('what the child printed', printed);
+    assert.deepEqual(content, { name: 'stdout', text: 'from a child\n' });
   });
 
   it('colours on the console', async () => {
@@ -190,9 +193,12 @@ await new Promise<void>((done) => process.stdout.write('called back', () => done
       assert.match(error.evalue, /All variables are lost\. A new process is ready/);
       assert.equal((await other.execute('lost')).error?.ename, 'TS2304');
       assert.equal((await other.execute('const lost = 2; lost')).result, '2');
+      const isDeath = (channel: string, { content }: Message) =>
+        channel === 'iopub' && content.ename === 'ProcessDied';
+      const death = other.wait(isDeath, 15_000, 'the death between two cells');
       const silent = await other.execute('setTimeout(() => process.abort(), 50)');
       assert.equal(silent.reply.status, 'ok');
-      await sleep(500);
+      await death;
       assert.equal((await other.execute('3')).result, '3');
     } finally {
       await other.stop();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isAlive, processesWith } from '../../../lib/jupyter/processes';
 import { locate } from '../../../lib/setup/project';
 import { inTemporaryFolder } from '../../support/temporary';
+import { until } from '../../support/until';
 
 const { root, own } = locate();
 
@@ -23,15 +24,6 @@ function notebook(...sources: readonly string[]): string {
   }));
   const kernelspec = { name: 'python3', display_name: 'Python', language: 'python' };
   return JSON.stringify({ cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 });
-}
-
-async function until<T>(what: string, look: () => T | undefined | false): Promise<T> {
-  for (let tries = 0; tries < 1200; tries += 1) {
-    const seen = look();
-    if (seen !== undefined && seen !== false) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`not seen: ${what}`);
 }
 
 /** `guardpage reproduce --update` on one notebook. */
