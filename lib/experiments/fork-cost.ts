@@ -28,9 +28,8 @@ function kernels(): readonly Kernel[] {
 }
 
 /**
- * Threads created and joined in a fixed time, relative to the same kernel with VMAP_STACK=n: the benchmark
- * by which the cache was judged, as quoted by a KSPP study page (CPU 2 of three: 118526, 93372, 119380,
- * 116726 iterations).
+ * Iterations of a micro-benchmark of thread creation on a KSPP study page, CPU 2 of three; the page names neither
+ * date nor kernel version.
  */
 const PUBLISHED = [
   { label: '16 KB, direct map', iterations: 118_526 },
@@ -63,7 +62,7 @@ export const forkCost = defineExperiment({
   notes: [
     'Counted on the simulated machine (6.1, with VMAP_STACK=n for the direct map; one CPU, 64 MiB): operations, not time. Only the stack is taken and given back. Nothing is drawn from the seed.',
     'Pages written: pages of memory that the kernel stored to while it made the stack ready (clearing it, page tables). Flushes: purges of freed addresses, each with one flush of the TLB (and of all other CPUs, where there are any); at one CPU every 8192 pages of freed areas.',
-    'Recorded: iterations of a thread-creation benchmark of 2016, quoted by a KSPP study page, relative to VMAP_STACK=n.',
+    'Recorded: iterations of a micro-benchmark of thread creation on a KSPP study page (CPU 2 of three; neither date nor kernel version given), relative to VMAP_STACK=n.',
   ],
   table: ({ forks, burst }) => ({
     columns: [

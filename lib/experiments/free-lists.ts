@@ -35,7 +35,7 @@ const LABELS: Readonly<Record<string, string>> = {
 /** `npx guardpage experiment free-lists` */
 export const freeLists = defineExperiment({
   name: 'free-lists',
-  title: 'Free memory of machines that could not give four pages in a row',
+  title: 'Free memory of machines that ran out of blocks of four pages',
   question: 'In which sizes of block did free memory lie when a stack of order 2 was refused?',
   parameters: {},
   notes: [

@@ -47,7 +47,7 @@ export function freeListsFigure(result: ExperimentResult): Figure {
   });
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   return resultFigure(result, {
-    caption: `One bar is the free memory of a zone at the moment, ${Math.min(...zones.map(total))} to ${Math.max(...zones.map(total))} kB. Only the part with crosses can hold a stack of four pages in a row; ${percent(Math.min(...unusable))} to ${percent(Math.max(...unusable))} of it can’t.`,
+    caption: `One bar is the free memory of a zone, ${Math.min(...zones.map(total))} to ${Math.max(...zones.map(total))} kB: in the logs of 2016 when a request of order 2 was refused, in the two guests before 400 threads were asked for. Only the part with crosses can hold a stack of four pages in a row; ${percent(Math.min(...unusable))} to ${percent(Math.max(...unusable))} of a zone’s free memory lies outside it.`,
     alt: `Stacked bar chart. Vertical: ${zones.length} zones of recorded machines. Horizontal: share of free memory, 0 to 100 %, by the size of the blocks. ${zones.map((label, i) => `${label}: ${percent(unusable[i])} useless for order 2`).join('; ')}.`,
     data,
     layout: {

@@ -71,8 +71,9 @@ export function tracePartsFigure(result: ExperimentResult): Figure {
       .reduce((a, b) => (Number(b.bytes) > Number(a.bytes) ? b : a));
   const fs = largest('file system');
   const mm = largest('memory management');
+  const drivers = largest('drivers');
   return resultFigure(result, {
-    caption: `Each bar is one thread’s stack, divided by whose frames lie on it, wherever in the chain they come. No part fills a stack by itself: the file system takes ${fs.bytes} bytes at most (${String(fs.what).slice(3)}), memory management ${mm.bytes} (${String(mm.what).slice(3)}). The dashed line is what an 8 KB stack holds.`,
+    caption: `Each bar is one thread’s stack, divided by whose frames lie on it, wherever in the chain they come. No part fills a stack by itself: the file system takes ${fs.bytes} bytes at most (${String(fs.what).slice(3)}), memory management ${mm.bytes} (${String(mm.what).slice(3)}), drivers ${drivers.bytes} (${String(drivers.what).slice(3)}). The dashed line is what an 8 KB stack holds.`,
     alt:
       `Stacked bar chart. Vertical: ${order.length} published stack traces, deepest on top. Horizontal: bytes of stack, up to ${depthOf(order[0])}, divided among ${parts.length} parts of the kernel. ` +
       `Largest part of each: ${order.map((what) => `${what}: ${largestOf(result, what)}`).join('; ')}.`,

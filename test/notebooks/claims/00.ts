@@ -14,6 +14,14 @@ function machineAfter(kernel: string): string {
 
 export const CLAIMS: readonly Claim[] = [
   {
+    says: 'Up to Linux 4.8 it was: *nothing that anyone would notice at that moment*',
+    source: 'fact sheet, kernel stacks 5; commit ba14a194a434',
+    holds: () => {
+      commitIn('ba14a194a434', '4.9');
+      assert.equal(versionFact('4.8').vmap, false);
+    },
+  },
+  {
     says: '| `8k` | up to 3.14 | 8 KB | direct map |',
     source: 'fact sheet, kernel stacks 1',
     holds: () => {

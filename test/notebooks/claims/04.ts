@@ -284,6 +284,36 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
+    says: 'Panic is the most frequent: 23 of the 32 recorded runs; 8 hung, 1 was reset.',
+    source: 'recording runaway.ndjson',
+    holds: () => {
+      const count = (ending: string) =>
+        RECORDED_RUNAWAYS.filter((run) => run.ending === ending).length;
+      assert.deepEqual(['panic', 'hang', 'reset'].map(count), [23, 8, 1]);
+    },
+  },
+  {
+    says: "Of 21 recorded overruns into a program's page 5 were never noticed; in the model the program compares every page it has, and notices all. Of 27 into a free page 2 were noticed later; in the model none. Of page tables and of the page cache there are two recorded runs each.",
+    source: 'experiment victim-by-neighbour',
+    holds: () => {
+      const { rows } = experiment('victim-by-neighbour').run({ trials: 8, machines: 2 }, 1).table;
+      const count = (evidence: string, below: string, outcome: string) =>
+        rows.find(
+          (row) => row.evidence === evidence && row.neighbour === below && row.outcome === outcome,
+        );
+      const recordedOf = (below: string, outcome: string) => {
+        const row = count('recorded', below, outcome);
+        return [row?.count, row?.n];
+      };
+      assert.deepEqual(recordedOf('user anon', 'silent'), [5, 21]);
+      assert.deepEqual(recordedOf('free page', 'delayed'), [2, 27]);
+      assert.equal(recordedOf('page table', 'delayed')[1], 2);
+      assert.equal(recordedOf('page cache', 'delayed')[1], 2);
+      assert.equal(count('model', 'user anon', 'silent')?.count, 0);
+      assert.equal(count('model', 'free page', 'delayed')?.count, 0);
+    },
+  },
+  {
     says: 'Every simulated share lies within its interval, but these are intervals of eight runs.',
     source: 'recording runaway.ndjson',
     holds: () => {

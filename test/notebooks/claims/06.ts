@@ -3,7 +3,7 @@ import { experiment } from '../../../lib/experiments';
 import { FRAME_WARN } from '../../../lib/stack/detectors/checkstack';
 import { overrun } from '../../../lib/stack/overrun';
 import { publishedTrace, widenFrame } from '../../../lib/stack/published-traces';
-import { moveToWorkqueue } from '../../../lib/stack/trace-edit';
+import { capFrames, moveToWorkqueue } from '../../../lib/stack/trace-edit';
 import type { Claim } from '../claim';
 import { commitIn, constant, mail, report, versionFact } from '../facts';
 
@@ -154,7 +154,7 @@ export const CLAIMS: readonly Claim[] = [
     holds: () => assert.deepEqual([FRAME_WARN, constant('FRAME_WARN, 64 bit')], [2048, 2048]),
   },
   {
-    says: 'takes 16 bytes off the deepest trace. Only at 256 do all nine fit, the deepest with 336 bytes left',
+    says: 'takes 16 bytes off the deepest trace. All nine fit from a limit of 312 bytes down; on the slider that is 256, which leaves the deepest 336 bytes',
     source: 'experiment frame-diet',
     holds: () => {
       const deepest = (cap: number | string) => {
@@ -164,6 +164,11 @@ export const CLAIMS: readonly Claim[] = [
       };
       assert.equal(deepest('as posted') - deepest(512), 16);
       assert.ok(deepest(384) > 8080);
+      const { rows } = experiment('frame-diet').run({}, 1).table;
+      const whole = rows.filter(({ cap }) => cap === 256).map(({ what }) => String(what).slice(0, 2));
+      const capped = (cap: number) =>
+        Math.max(...whole.map((id) => capFrames(publishedTrace(id), cap).maxDepth));
+      assert.deepEqual([capped(312) <= 8080, capped(320) <= 8080], [true, false]);
       assert.equal(8080 - deepest(256), 336);
     },
   },

@@ -60,6 +60,7 @@ export const CLAIMS: readonly Claim[] = [
       const at = (room: bigint) =>
         overrun({ era: 'vmap', stackBase, peek: 512, rsp: stackBase + room });
       const [tight, marker, fine] = [48n, 176n, 256n].map(at);
+      assert.deepEqual([at(184n).machine, at(192n).machine], ['panic', 'alive']);
       assert.match(tight.console.join('\n'), /RIP: 0010:asm_exc_page_fault/);
       assert.deepEqual([marker.task, marker.machine], ['killed', 'panic']);
       assert.match(marker.console.join('\n'), /corrupted stack end detected inside scheduler/);
