@@ -18,7 +18,8 @@ export const CLAIMS: readonly Claim[] = [
     source: 'fact sheet, kernel stacks 5; commit ba14a194a434',
     holds: () => {
       commitIn('ba14a194a434', '4.9');
-      assert.equal(versionFact('4.8').vmap, false);
+      assert.equal(kernelConfig('16k', { kernel: '4.8' }).VMAP_STACK, false);
+      assert.throws(() => kernelConfig('vmap', { kernel: '4.8' }), RangeError);
     },
   },
   {

@@ -103,7 +103,7 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'That is what its authors intended, and on 4.9 to 5.7 it is what happens.',
+    says: 'On 4.9 to 5.7 that is what happens.',
     source: 'fact sheet, kernel stacks 6.2',
     holds: () => {
       for (const kernel of ['4.9', '5.7']) {
