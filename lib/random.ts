@@ -1,14 +1,27 @@
 import { uniformBigInt } from 'pure-rand/distribution/uniformBigInt';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
 const MAX_SEED = 2 ** 31 - 1;
+
+/**
+ * Four words that look unlike those of the next seed (SplitMix32): the generator's first draws are a linear function
+ * of its state, and seeds are given in a row.
+ */
+function stateFrom(seed: number): number[] {
+  return [1, 2, 3, 4].map((i) => {
+    let z = (seed + Math.imul(i, 0x9e3779b9)) | 0;
+    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    return z ^ (z >>> 16);
+  });
+}
 
 /** The one seeded generator (xoroshiro128+). Same seed, same draws, on any machine. */
 export class Random {
   readonly seed: number;
-  private readonly generator: ReturnType<typeof xoroshiro128plus>;
+  private readonly generator: ReturnType<typeof xoroshiro128plusFromState>;
 
   /** @throws RangeError unless `seed` is a whole number from 0 to 2^31 − 1 */
   constructor(seed: number) {
@@ -16,7 +29,7 @@ export class Random {
       throw new RangeError(`seed: expected a whole number from 0 to ${MAX_SEED}, got ${seed}`);
     }
     this.seed = seed;
-    this.generator = xoroshiro128plus(seed);
+    this.generator = xoroshiro128plusFromState(stateFrom(seed));
   }
 
   /** A whole number from 0 to `n` − 1. */
