@@ -172,9 +172,9 @@ describe("KASAN's report", () => {
   it('names the beginning of a memset() that runs into what is free', () => {
     const m = new Machine(kernelConfig('16k', { kernel: '6.1', kasan: true }));
     startProbe(m, 0);
-    const pfn = m.pageAllocator.allocPages(1, { class: 'kernel' })!;
-    m.pageAllocator.freePages(pfn, 1);
-    const kept = m.pageAllocator.allocPages(0, { class: 'kernel' })!;
+    const kept = m.pageAllocator.allocPages(1, { class: 'kernel' })!;
+    m.pageAllocator.splitPage(kept, 1);
+    m.pageAllocator.freePages(kept + 1, 0);
     const start = m.directMap.physToVirt(BigInt(kept) << 12n) + 4096n - 64n;
     kasanAccess(m, start, 256, true);
     const said = m.console.find((line) => line.startsWith('Write of size'));

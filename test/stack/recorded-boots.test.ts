@@ -22,7 +22,7 @@ function masked(lines: readonly string[]): string[] {
         .replace(/EFLAGS: [0-9a-f]+/, 'EFLAGS')
         .replace(/^(FS|CS): .*/, '$1')
         .replace(/(CR3|CR4|RCX|RDX|RSI|RDI|R08|R09|R10|R11|R15): [0-9a-f]{16}/g, '$1')
-        .replace(/(RBX|R13|R14): ffff8[0-9a-f]{11}/g, '$1: direct map')
+        .replace(/(RBX|R13|R14): ffff[89][0-9a-f]{11}/g, '$1: direct map')
         .replace(/(PGD|P4D|PUD|PMD|PTE) [1-9a-f][0-9a-f]*/g, '$1')
         .replace(/^(Kernel Offset:) 0x[0-9a-f]+/, '$1')
         .replace(/\b00000000[0-9a-f]{8}(?=[ .)])/g, (hash) => {

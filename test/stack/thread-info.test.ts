@@ -197,6 +197,7 @@ describe('a wild thread_info->cpu', () => {
           era: '8k',
           kernel,
           neighbour: 'stack',
+          seed: 4, // another stack lies below that one too
           ...overran,
         });
         assert.deepEqual(ownDamage.threadInfo, []);
