@@ -23,18 +23,6 @@ export function isListOf<A>(isItem: Guard<A>): Guard<readonly A[]> {
   return (given): given is readonly A[] => Array.isArray(given) && given.every(isItem);
 }
 
-/** A plain object with these keys; others may be there too. */
-export function isRecordOf<A extends object>(keys: {
-  readonly [K in keyof A]: Guard<A[K]>;
-}): Guard<A> {
-  return (given): given is A =>
-    typeof given === 'object' &&
-    given !== null &&
-    Object.entries(keys).every(([key, isValue]) =>
-      (isValue as Guard<unknown>)((given as Record<string, unknown>)[key]),
-    );
-}
-
 /** Any function: what it takes and gives shows when it is called. */
 export function isFunction<A extends (...args: never[]) => unknown>(given: unknown): given is A {
   return typeof given === 'function';

@@ -15,8 +15,8 @@ const { setUpOrExit, STOPPING } = require('./main');
 const SHOWN = (chunk) => void process.stdout.write(chunk);
 
 /**
- * The folders of tests that only compute. They run beside the others, which mostly wait for
- * kernels, servers and a browser.
+ * The folders of tests that only compute, as the files beside the folders do. They run beside the
+ * others, which mostly wait for kernels, servers and a browser.
  */
 const COMPUTING = ['x86', 'mm', 'stack', 'experiments', 'figures', 'course'];
 
@@ -54,7 +54,7 @@ async function everything(project) {
   const computing = async () => [
     await check(project, 'types', output),
     await check(project, 'lint', output),
-    await mocha(project, files(folders.filter(isComputing)), output),
+    await mocha(project, ['test/*.test.ts', ...files(folders.filter(isComputing))], output),
   ];
   const waiting = folders.filter((name) => !isComputing(name));
   const reports = await Promise.all([mocha(project, files(waiting), SHOWN), computing()]);

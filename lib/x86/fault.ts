@@ -36,7 +36,6 @@ export const X86_PF_RSVD: number = 1 << 3;
 export const X86_PF_INSTR: number = 1 << 4;
 export const X86_PF_PK: number = 1 << 5;
 
-export const VECTOR_DE: number = 0;
 export const VECTOR_UD: number = 6;
 export const VECTOR_DF: number = 8;
 export const VECTOR_TS: number = 10;

@@ -98,11 +98,6 @@ export function pixel({ range: [low, high], pixels: [from, to] }: Axis, position
   return from + ((position - low) / (high - low)) * (to - from);
 }
 
-/** Where a value lies, in pixels. */
-export function pixelOf(axis: Axis, value: unknown): number {
-  return pixel(axis, coordinate(axis, value));
-}
-
 /** The ticks within the range. */
 export function ticksOf(axis: Axis): Tick[] {
   const { type, layout, range, categories, pixels } = axis;

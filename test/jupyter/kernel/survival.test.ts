@@ -115,11 +115,8 @@ describe('What a kernel has to bear', () => {
     await kernel.execute('let nest: any = 0; for (let i = 0; i < 1e4; i++) nest = [nest]');
     assert.match((await kernel.execute('nest')).result!, /\[Array\]/);
     const brackets = '['.repeat(1200) + ']'.repeat(1200);
-    assert.ok(
-      ['ok', 'error'].includes(
-        String((await kernel.execute(brackets, { timeout: 60_000 })).reply.status),
-      ),
-    );
+    const deep = await kernel.execute(brackets, { timeout: 60_000 });
+    assert.match(deep.result!, /\[Array\]/);
     await alive();
   });
 
@@ -144,7 +141,7 @@ describe('What a kernel has to bear', () => {
         'Object.defineProperty(Object.prototype, "data", { value: "polluted" })',
       ];
       for (const code of tamper)
-        assert.ok((await other.execute(code, { timeout: 5000 })).reply.status, code);
+        assert.equal((await other.execute(code, { timeout: 5000 })).reply.status, 'ok', code);
       assert.equal((await other.execute('1 + 1', { timeout: 5000 })).reply.status, 'ok');
       assert.equal(
         (await other.execute('const x: number = ""', { timeout: 5000 })).error?.ename,
