@@ -69,13 +69,21 @@ const WORDS = {
  * @throws RangeError for options that contradict each other, sizes out of range, or a refused configuration
  */
 export function overrun(options: OverrunOptions = {}): OverrunReport {
-  checkOptions(options);
-  const config = kernelConfig(eraFor(options), options);
-  const neighbour = options.neighbour ?? 'any';
-  const { seed = 1, memory, stackBase } = options;
-  const scene = buildScene(config, { seed, neighbour, memory, stackBase });
+  const scene = sceneFor(options);
   scene.machine.snapshot();
   return overrunScene(scene, options);
+}
+
+/**
+ * The populated machine on which {@link overrunScene} does what `options` say.
+ *
+ * @throws RangeError as {@link overrun} does
+ */
+export function sceneFor(options: OverrunOptions): Scene {
+  checkOptions(options);
+  const { seed = 1, neighbour = 'any', memory, stackBase } = options;
+  const config = kernelConfig(eraFor(options), options);
+  return buildScene(config, { seed, neighbour, memory, stackBase });
 }
 
 /** The era asked for, or that of the kernel asked for. */

@@ -1,8 +1,7 @@
 import { kernelConfig, type Era, type KernelOptions } from '../config';
-import { overrunScene, type OverrunOptions } from '../overrun';
+import { checkOptions, overrunScene, sceneFor, type OverrunOptions } from '../overrun';
 import type { Detector, Outcome, Phase } from '../report';
-import { buildScene } from '../scene';
-import type { CountedDetector, DetectorCost } from './costs';
+import { costSince, type CountedDetector, type DetectorCost } from './costs';
 
 /** A way to notice an overrun, and how it is switched on. */
 export interface DetectorSpec {
@@ -17,7 +16,12 @@ export interface DetectorSpec {
   readonly says: RegExp | null;
 }
 
-const OFF: KernelOptions = { stackEndCheck: false, stackProtector: false };
+const OFF: KernelOptions = {
+  stackEndCheck: false,
+  stackProtector: false,
+  stackOverflowCheck: false,
+  stackUsage: false,
+};
 
 /** The detectors that can be tried on an overrun, each alone, and none. */
 export const DETECTORS: readonly DetectorSpec[] = [
@@ -76,35 +80,37 @@ export interface DetectorTrial {
   readonly cost: DetectorCost | null;
 }
 
+/** What is compared: the neighbour and `stackBase` are those of the stacks in the direct map. */
+export type ComparisonOptions = OverrunOptions & { readonly era?: Exclude<Era, 'vmap'> };
+
 /**
  * The same overrun, on machines alike but for the one detector that each has. A guard page is tried with
- * VMAP_STACK, everything else with stacks in the direct map.
+ * VMAP_STACK, on a stack that lies where it happens to lie; everything else with stacks in the direct map.
  *
  * @throws RangeError for options that the overrun refuses
  */
-export function compareDetectors(
-  options: OverrunOptions & { readonly era?: Exclude<Era, 'vmap'> } = {},
-): DetectorTrial[] {
+export function compareDetectors(options: ComparisonOptions = {}): DetectorTrial[] {
+  checkOptions(options);
   return DETECTORS.map((spec) => tryOne(spec, options));
 }
 
-function tryOne(spec: DetectorSpec, options: OverrunOptions): DetectorTrial {
+function tryOne(spec: DetectorSpec, options: ComparisonOptions): DetectorTrial {
   const { name, moment, counted, says } = spec;
   const nothing = { outcome: null, phase: null, by: null, cost: null, noticed: false };
-  const era = spec.vmap ? 'vmap' : (options.era ?? '16k');
-  let config;
+  const era: Era = spec.vmap ? 'vmap' : (options.era ?? '16k');
+  const where = spec.vmap ? ({ neighbour: 'any', stackBase: undefined } as const) : {};
+  const wanted: OverrunOptions = { ...options, ...spec.options, ...where, era };
   try {
-    config = kernelConfig(era, { ...options, ...spec.options });
+    kernelConfig(era, wanted);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return { detector: name, moment, refused: error.message, ...nothing };
   }
-  const { seed = 1, neighbour = 'any' } = options;
-  const scene = buildScene(config, { seed, neighbour: spec.vmap ? 'any' : neighbour });
+  const scene = sceneFor(wanted);
   const { machine } = scene;
   machine.snapshot();
   const before = counted && machine.detectors.of(counted);
-  const report = overrunScene(scene, options);
+  const report = overrunScene(scene, wanted);
   const after = counted && machine.detectors.of(counted);
   return {
     detector: name,
@@ -114,15 +120,6 @@ function tryOne(spec: DetectorSpec, options: OverrunOptions): DetectorTrial {
     outcome: report.outcome,
     phase: report.phase,
     by: report.detector,
-    cost: before && after ? difference(after, before) : null,
-  };
-}
-
-function difference(after: DetectorCost, before: DetectorCost): DetectorCost {
-  return {
-    checks: after.checks - before.checks,
-    loads: after.loads - before.loads,
-    stores: after.stores - before.stores,
-    bytes: after.bytes - before.bytes,
+    cost: before && after ? costSince(before, after) : null,
   };
 }

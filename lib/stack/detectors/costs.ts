@@ -21,6 +21,16 @@ export interface DetectorCost {
 const NOTHING: DetectorCost = { checks: 0, loads: 0, stores: 0, bytes: 0 };
 const WORD = 8;
 
+/** What was added from one look at a counter to a later one. */
+export function costSince(before: DetectorCost, after: DetectorCost): DetectorCost {
+  return {
+    checks: after.checks - before.checks,
+    loads: after.loads - before.loads,
+    stores: after.stores - before.stores,
+    bytes: after.bytes - before.bytes,
+  };
+}
+
 /** The counters of one machine, and what its checks remember from one time to the next. */
 export class DetectorCosts {
   private costs: Map<CountedDetector, DetectorCost> = new Map();
