@@ -1,6 +1,7 @@
 import { Random } from '../random';
 import { kernelConfig } from '../stack/config';
 import { DETECTORS, type DetectorSpec } from '../stack/detectors/comparison';
+import { costSince } from '../stack/detectors/costs';
 import { Machine } from '../stack/machine';
 import { overrunScene } from '../stack/overrun';
 import { populate } from '../stack/population';
@@ -8,6 +9,7 @@ import { pick } from '../stack/scene';
 import type { TrialOptions } from '../stack/trial';
 import { defineExperiment } from './experiment';
 import { EVIDENCE, round, type Row } from './table';
+import { SEEDS } from './trials';
 
 /** Ways to overrun a stack that the checks see differently. */
 const KINDS: readonly { readonly label: string; readonly options: TrialOptions }[] = [
@@ -20,7 +22,6 @@ const KINDS: readonly { readonly label: string; readonly options: TrialOptions }
 
 /** The last version for x86-64 that can have all of them is 5.1; 4.9 is the first with a guard page. */
 const VERSION = '4.9';
-const SEEDS = 2 ** 31 - 1;
 
 /** `npx guardpage experiment detector-matrix` */
 export const detectorMatrix = defineExperiment({
@@ -77,9 +78,9 @@ function rowsOf(
       const { console } = overrunScene({ ...population, machine, chosen }, kind);
       if (console.some((line) => says!.test(line))) noticed++;
       if (!counted || !before) continue;
-      const after = machine.detectors.of(counted);
-      checks += after.checks - before.checks;
-      bytes += after.bytes - before.bytes;
+      const cost = costSince(before, machine.detectors.of(counted));
+      checks += cost.checks;
+      bytes += cost.bytes;
     }
     return {
       evidence: 'model',

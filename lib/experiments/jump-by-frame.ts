@@ -1,4 +1,5 @@
 import { Random } from '../random';
+import { FRAME_WARN } from '../stack/detectors/checkstack';
 import { defineExperiment } from './experiment';
 import { LandingTrials, type Holes, type Landing } from './landing';
 import { EVIDENCE, round, type Row } from './table';
@@ -9,9 +10,6 @@ const HOLES: readonly Holes[] = ['empty', 'filled'];
 const FRAMES = [256, 512, 1024, 2048, 4096, 6144, 8192, 12_288, 16_384, 20_480, 24_576];
 
 const THREAD_SIZE = 16_384;
-
-/** FRAME_WARN: the compiler warns of larger frames; a static one above it is rare. */
-export const FRAME_WARN = 2048;
 
 /** `npx guardpage experiment jump-by-frame` */
 export const jumpByFrame = defineExperiment({
@@ -30,7 +28,7 @@ export const jumpByFrame = defineExperiment({
   },
   notes: [
     'Model: 6.1; the frame stores to its lowest byte only, the worst case: a frame that is written from its upper end meets the guard first. Depths are drawn from the seed, one in each of equal parts of the stack.',
-    'FRAME_WARN is 2048 bytes on 64-bit kernels and VLAs are out of the kernel since 4.20: frames beyond a page take an alloca or a mistake.',
+    `FRAME_WARN is ${FRAME_WARN} bytes on 64-bit kernels and VLAs are out of the kernel since 4.20: frames beyond a page take an alloca or a mistake.`,
   ],
   table: ({ entries }, seed) => ({
     columns: [

@@ -8,6 +8,7 @@ import { pfnOf, type NeighbourKind } from '../stack/scene';
 import { defineExperiment } from './experiment';
 import { shareOf } from './statistics';
 import { EVIDENCE, type Row } from './table';
+import { SEEDS } from './trials';
 import { NEIGHBOUR_LABELS } from './victim-by-neighbour';
 
 type Neighbour = Exclude<NeighbourKind, 'any'>;
@@ -75,7 +76,7 @@ function modelRows(order: 1 | 2, memory: MemoryProfile, machines: number, random
   let n = 0;
   for (let i = 0; i < machines; i++) {
     const config = kernelConfig(order === 1 ? '8k' : '16k');
-    const machine = new Machine(config, { seed: random.below(2 ** 31 - 1) });
+    const machine = new Machine(config, { seed: random.below(SEEDS) });
     for (const probe of populate(machine, memory).natural) {
       const below = machine.pageAllocator.pageInfo.classOf(pfnOf(machine, probe) - 1);
       counts[KIND_OF[below] ?? 'other']++;

@@ -9,7 +9,8 @@ import { TrialRunner, type TrialOptions } from '../stack/trial';
 import type { ChoiceParameter, NumberParameter } from './parameters';
 import { shareOverMachines, type Share } from './statistics';
 
-const SEEDS = 2 ** 31 - 1;
+/** Seeds are drawn below this. */
+export const SEEDS = 2 ** 31 - 1;
 
 /** Parameter of experiments that are set beside recorded runs. */
 export const NEIGHBOUR_MIX = {
