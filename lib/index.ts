@@ -10,7 +10,8 @@ export {
   type KernelOptions,
 } from './stack/config';
 export { KNOWN_VERSIONS, type KernelFeatures, type ThreadInfoLayout } from './stack/versions';
-export { parseTrace, TraceError, type StackTrace, type TraceEntry } from './stack/trace';
+export { parseTrace } from './stack/parse-trace';
+export { TraceError, type StackTrace, type TraceEntry } from './stack/trace';
 export { PUBLISHED_TRACES, publishedTrace, widenFrame } from './stack/published-traces';
 export { replay, type ReplayOptions, type ReplayReport, type ReplayStep } from './stack/replay';
 export { overrun, type OverrunOptions } from './stack/overrun';

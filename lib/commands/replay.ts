@@ -1,5 +1,5 @@
+import { parseTrace } from '../stack/parse-trace';
 import { replay } from '../stack/replay';
-import { parseTrace } from '../stack/trace';
 import { summary } from '../stack/summary';
 import type { Register } from '.';
 import {

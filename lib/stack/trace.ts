@@ -19,6 +19,7 @@ export interface StackTrace {
   readonly arch: string;
   /** THREAD_SIZE of the machine it was taken on, bytes. */
   readonly stackSize: number;
+  /** Bytes; of a partial trace whose innermost lines are missing, more than entry 0 has, if it is known. */
   readonly maxDepth: number;
   readonly totalEntries: number;
   /** Only some of the entries are known. */
@@ -27,31 +28,14 @@ export interface StackTrace {
   readonly gapAfter?: number;
   readonly task?: string;
   readonly note?: string;
+  /** How many more traces came after it in the text that it was read from. */
+  readonly laterTraces?: number;
   readonly entries: readonly TraceEntry[];
 }
 
 /** The frames of a trace can't be replayed as they are. */
 export class TraceError extends RangeError {
   override name = 'TraceError';
-}
-
-/**
- * Reads a trace: JSON in the schema of the published traces, or the text of ftrace's stack_trace.
- *
- * @throws TraceError that says what was expected and found
- */
-export function parseTrace(text: string): StackTrace {
-  return text.trimStart().startsWith('{') ? fromJson(text) : fromFtrace(text);
-}
-
-function fromJson(text: string): StackTrace {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new TraceError(`trace: expected JSON, but ${(error as Error).message}`);
-  }
-  return traceFromObject(value);
 }
 
 /**
@@ -63,6 +47,11 @@ export function traceFromObject(value: unknown): StackTrace {
   const raw = expectObject(value, 'trace');
   if (!Array.isArray(raw.entries) || raw.entries.length === 0) {
     throw new TraceError('entries: expected a list of at least one entry');
+  }
+  if (raw.entries.length > MOST_ENTRIES) {
+    throw new TraceError(
+      `entries: expected at most ${MOST_ENTRIES}, as many return addresses as 64 KB hold, got ${raw.entries.length}`,
+    );
   }
   const entries = raw.entries.map((entry, index) => readEntry(entry, index));
   const trace: StackTrace = {
@@ -79,61 +68,10 @@ export function traceFromObject(value: unknown): StackTrace {
     gapAfter: raw.gapAfter === undefined ? undefined : gapAfter(raw.gapAfter, entries),
     task: optionalString(raw, 'task'),
     note: optionalString(raw, 'note'),
-    entries,
-  };
-  checkFrames(trace);
-  return trace;
-}
-
-/** `  0)     2928     224   update_sd_lb_stats+0xbc/0x4ac` after a line `Depth    Size   Location`. */
-const FTRACE_LINE =
-  /^\s*(\d+)\)\s+(\d+)\s+(\d+)\s+(\S+?)(?:\+(0x[0-9a-f]+\/0x[0-9a-f]+))?(?:\s+\[(\w+)\])?\s*$/i;
-const EXAMPLE = '"  0)     2928     224   update_sd_lb_stats+0xbc/0x4ac"';
-
-/** What mail and logs put in front of a line: `> `, `Nov 22 10:00:00 host kernel: `, `[   12.345678] `. */
-const IN_FRONT =
-  /^(?:\s*>)*\s*(?:[A-Z][a-z]{2}\s+\d+ \d\d:\d\d:\d\d \S+ kernel: )?(?:<\d+>)?(?:\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?)?/;
-
-function fromFtrace(text: string): StackTrace {
-  const entries: TraceEntry[] = [];
-  const total = /Depth\s+Size\s+Location\s+\((-?\d+) entries\)/.exec(text);
-  text.split('\n').forEach((whole, index) => {
-    const line = whole.replace(IN_FRONT, '');
-    const match = FTRACE_LINE.exec(line);
-    if (!match) {
-      if (!/^\s*-?\d+\)/.test(line)) return;
-      throw new TraceError(
-        `line ${index + 1}: expected depth and size in bytes and a function, like ${EXAMPLE}, got ${JSON.stringify(whole.trim())}`,
-      );
-    }
-    const [, i, depth, size, fn, off, module] = match;
-    entries.push({ i: Number(i), fn, depth: Number(depth), size: Number(size), off, module });
-  });
-  if (entries.length === 0) {
-    if (/Stack tracer disabled/.test(text)) {
-      throw new TraceError(
-        'trace: the stack tracer was off when this was read; echo 1 > /proc/sys/kernel/stack_tracer_enabled, ' +
-          'let the machine work, and read /sys/kernel/tracing/stack_trace again',
-      );
-    }
-    if (total) {
-      throw new TraceError(
-        `trace: expected entries, like ${EXAMPLE}, after the line "Depth    Size   Location", found none`,
-      );
-    }
-    throw new TraceError(
-      `trace: expected JSON or the text of /sys/kernel/tracing/stack_trace with lines like ${EXAMPLE}, found neither`,
-    );
-  }
-  const totalEntries = total ? Number(total[1]) : entries.length;
-  const maxDepth = entries[0].depth;
-  const trace: StackTrace = {
-    arch: 'x86_64',
-    // The tracer does not print THREAD_SIZE: the smallest size that holds the trace.
-    stackSize: maxDepth <= 8192 ? 8192 : 16384,
-    maxDepth,
-    totalEntries,
-    partial: entries.length < totalEntries,
+    laterTraces:
+      raw.laterTraces === undefined
+        ? undefined
+        : wholeNumber(raw.laterTraces, 'laterTraces', 'traces'),
     entries,
   };
   checkFrames(trace);
@@ -143,6 +81,9 @@ function fromFtrace(text: string): StackTrace {
 /** No frame is larger than the half of the address space that the kernel lives in: 2^47 bytes with 4 levels. */
 const LARGEST_FRAME = 2 ** 47;
 
+/** No stack of x86-64 has room for more return addresses: 64 KB with KASAN. */
+const MOST_ENTRIES = 8192;
+
 /** Depths must fall from entry to entry by the size printed; only at the gap of a partial trace may they not. */
 function checkFrames({ entries, maxDepth, partial, gapAfter }: StackTrace): void {
   if (entries[0].depth !== maxDepth && !partial) {
@@ -150,13 +91,15 @@ function checkFrames({ entries, maxDepth, partial, gapAfter }: StackTrace): void
       `maxDepth: expected the depth of entry 0, ${entries[0].depth}, got ${maxDepth}`,
     );
   }
+  if (entries[0].depth > maxDepth) {
+    throw new TraceError(
+      `maxDepth: expected at least the depth of entry 0, ${entries[0].depth}, got ${maxDepth}`,
+    );
+  }
   for (const [index, entry] of entries.entries()) {
     for (const key of ['depth', 'size'] as const) {
       if (entry[key] <= LARGEST_FRAME) continue;
-      throw new TraceError(
-        `entry ${entry.i} (${entry.fn}): ${key}: expected at most ${LARGEST_FRAME} bytes ` +
-          `(2^47, half of the address space), got ${entry[key]}`,
-      );
+      throw new TraceError(tooLarge(`entry ${entry.i} (${entry.fn}): ${key}`, entry[key]));
     }
     const isLast = index === entries.length - 1;
     const next = isLast ? 0 : entries[index + 1].depth;
@@ -168,7 +111,41 @@ function checkFrames({ entries, maxDepth, partial, gapAfter }: StackTrace): void
         `${next}, ${isLast ? 'the top of the stack' : 'the depth of the next entry'}, but is ${entry.depth - entry.size}`,
     );
   }
+  if (maxDepth > LARGEST_FRAME) throw new TraceError(tooLarge('maxDepth', maxDepth));
 }
+
+function tooLarge(name: string, got: number): string {
+  return `${name}: expected at most ${LARGEST_FRAME} bytes (2^47, half of the address space), got ${got}`;
+}
+
+/** Whether the chain went deeper than `maxDepth`: the innermost lines are missing, and how deep they went. */
+export function isDeeper({ entries, maxDepth, partial }: StackTrace): boolean {
+  return partial && entries[0].i > 0 && maxDepth === entries[0].depth;
+}
+
+/** What of the chain is not listed, and what else the text held, in sentences. */
+export function whatIsMissing(trace: StackTrace): string[] {
+  const { entries, totalEntries, maxDepth, gapAfter, laterTraces } = trace;
+  const [first, last] = [entries[0], entries[entries.length - 1]];
+  const lines: string[] = [];
+  if (isDeeper(trace)) {
+    lines.push(
+      `The first ${counted(first.i)} missing: the chain went deeper than ${maxDepth} bytes.`,
+    );
+  } else if (maxDepth > first.depth) {
+    lines.push(`The innermost ${maxDepth - first.depth} bytes are not listed.`);
+  }
+  if (gapAfter !== undefined) lines.push(`Lines are missing after number ${gapAfter}.`);
+  const tail = totalEntries - 1 - last.i;
+  const isCut = last.depth > last.size;
+  if (isCut || (tail > 0 && gapAfter === undefined)) {
+    lines.push(`The last ${tail > 0 ? counted(tail) : 'lines are'} missing: the outermost calls.`);
+  }
+  if (laterTraces) lines.push(`The text holds ${laterTraces + 1} traces; this is the first.`);
+  return lines;
+}
+
+const counted = (n: number) => (n === 1 ? 'line is' : `${n} lines are`);
 
 function readEntry(value: unknown, index: number): TraceEntry {
   const raw = expectObject(value, `entry ${index}`);

@@ -18,7 +18,7 @@ import { Machine } from '../../lib/stack/machine';
 import { command, startProbe, stopProbe, wakeProbe } from '../../lib/stack/probe';
 import { PUBLISHED_TRACES, publishedTrace } from '../../lib/stack/published-traces';
 import { replay } from '../../lib/stack/replay';
-import { parseTrace } from '../../lib/stack/trace';
+import { parseTrace } from '../../lib/stack/parse-trace';
 
 describe('stack tracer', () => {
   it('gives back the trace that was replayed, read from the stack at its deepest point', () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { chainOf } from '../../lib/stack/call-chain';
 import { PUBLISHED_TRACES, publishedTrace, widenFrame } from '../../lib/stack/published-traces';
-import { parseTrace, TraceError, type StackTrace } from '../../lib/stack/trace';
+import { parseTrace } from '../../lib/stack/parse-trace';
+import { isDeeper, TraceError, whatIsMissing, type StackTrace } from '../../lib/stack/trace';
 
 /** Documentation/trace/ftrace.rst, its example of stack_trace. */
 const FTRACE = `        Depth    Size   Location    (18 entries)
@@ -65,9 +66,63 @@ describe('parseTrace', () => {
       each(() => '>> [    1.000000] '),
       each(() => '<0>[    1.000000] '),
       each(() => 'Nov 22 10:00:00 host kernel: [    1.000000] '),
+      each(() => '[Sun Nov 22 19:58:40 2026] '),
+      each(() => '2026-11-22T19:58:40.123456+00:00 host kernel: '),
+      FTRACE.replaceAll('\n', '\r'),
+      FTRACE.replaceAll('\n', '\r\n'),
+      `\ufeff${FTRACE}`,
     ]) {
       assert.deepEqual(parseTrace(text), plain, text.split('\n')[2]);
     }
+    const twice = parseTrace(FTRACE + FTRACE);
+    assert.deepEqual({ ...twice, laterTraces: 0 }, plain);
+    assert.equal(twice.laterTraces, 1);
+    assert.equal(parseTrace(`\ufeff${JSON.stringify(plain)}`).maxDepth, plain.maxDepth);
+    const module = parseTrace(FTRACE.replace('0xbc/0x4ac', '0xbc/0x4ac [dm-mod]'));
+    assert.equal(module.entries[0].module, 'dm-mod');
+  });
+
+  it('reads a text whose lines are missing at either end or once in between, and says which', () => {
+    const lines = FTRACE.split('\n');
+    const without = (from: number, to: number) =>
+      parseTrace([...lines.slice(0, from + 2), ...lines.slice(to + 2)].join('\n'));
+    const inner = without(0, 3);
+    assert.deepEqual([inner.maxDepth, isDeeper(inner)], [2288, true]);
+    assert.deepEqual(whatIsMissing(inner), [
+      'The first 3 lines are missing: the chain went deeper than 2288 bytes.',
+    ]);
+    const between = without(3, 7);
+    assert.deepEqual([between.maxDepth, isDeeper(between)], [2928, false]);
+    assert.deepEqual(whatIsMissing(between), ['Lines are missing after number 2.']);
+    assert.deepEqual(whatIsMissing(without(17, 18)), [
+      'The last line is missing: the outermost calls.',
+    ]);
+    const twoGaps = lines.filter((_, at) => at !== 5 && at !== 9).join('\n');
+    assert.throws(() => parseTrace(twoGaps), /^TraceError: .* after the numbers 2, 6$/);
+  });
+
+  it('takes the smallest stack that holds the trace', () => {
+    for (const [depth, size] of [
+      [8192, 8192],
+      [8200, 16384],
+      [20000, 32768],
+      [65536, 65536],
+    ]) {
+      assert.equal(parseTrace(`  0) ${depth} ${depth} f+0x1/0x2`).stackSize, size);
+    }
+  });
+
+  it('refuses a part of a trace that is deeper than all of it, and more entries than a stack can hold', () => {
+    const json = (depth: number, n = 1) =>
+      JSON.stringify({
+        ...{ stackSize: 16384, maxDepth: 100, partial: true },
+        entries: Array.from({ length: n }, () => ({ fn: 'f', depth, size: 8 })),
+      });
+    assert.throws(() => parseTrace(json(104)), {
+      name: 'TraceError',
+      message: 'maxDepth: expected at least the depth of entry 0, 104, got 100',
+    });
+    assert.throws(() => parseTrace(json(100, 8193)), /^TraceError: entries: expected at most 8192/);
   });
 
   it('names the line of a text that it can not read', () => {
@@ -87,10 +142,10 @@ describe('parseTrace', () => {
       "# or 'echo 1 > /proc/sys/kernel/stack_tracer_enabled'\n#\n";
     const header =
       '        Depth    Size   Location    (0 entries)\n        -----    ----   --------\n';
-    assert.throws(() => parseTrace(header + off), /^TraceError: trace: the stack tracer was off/);
-    assert.throws(() => parseTrace(off), /^TraceError: trace: the stack tracer was off/);
-    assert.throws(() => parseTrace(header.replace('0', '-1')), /expected entries/);
-    assert.throws(() => parseTrace(header), /^TraceError: trace: expected entries.* found none/);
+    assert.throws(() => parseTrace(header + off), /^TraceError: the stack tracer was off/);
+    assert.throws(() => parseTrace(off), /^TraceError: the stack tracer was off/);
+    assert.throws(() => parseTrace(header.replace('0', '-1')), /expected lines like/);
+    assert.throws(() => parseTrace(header), /^TraceError: expected lines like .*, got none$/);
   });
 
   it('refuses a frame larger than the address space, once', () => {
@@ -99,7 +154,10 @@ describe('parseTrace', () => {
     const says =
       /^TraceError: entry 0 \(f\): depth: expected at most 140737488355328 bytes .*half of the address space\), got 1000000000000000$/;
     assert.throws(() => parseTrace(JSON.stringify(json)), says);
-    assert.throws(() => parseTrace(`  0)  ${size}  ${size}   f+0x1/0x2`), says);
+    assert.throws(
+      () => parseTrace(`  0)  ${size}  ${size}   f+0x1/0x2`),
+      /^TraceError: expected a depth of at most 65536 bytes, got 1000000000000000/,
+    );
   });
 
   it('says what a number is that it can not read', () => {

@@ -1,3 +1,5 @@
+import { bareLines } from '../../stack/log-lines';
+
 /** More than anybody pastes: /proc/vmallocinfo has 100 bytes a thread. */
 export const MOST_CHARACTERS = 32 * 2 ** 20;
 
@@ -6,27 +8,8 @@ export class UnreadableError extends RangeError {
   override name = 'UnreadableError';
 }
 
-/** `[   12.345678] `, `[   12.345678][  T123] `, `[Mon Nov 22 19:58:40 2026] ` of dmesg. */
-const BRACKETED =
-  /^\[ *(?:\d+\.\d+|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\](?:\[ *[TC]\d+\])? ?/;
-/** `kern  :emerg : ` of dmesg --decode. */
-const DECODED = /^[a-z0-9]+ *:[a-z]+ *: ?/;
-/** `<4>` of /dev/kmsg as syslog forwards it, `4,1234,5678,-;` of /dev/kmsg itself. */
-const LEVEL = /^(?:<\d+>|\d+,\d+,\d+,[^;]*;)/;
 /**
- * `Nov 22 19:58:40 host kernel: ` and `2026-11-22T19:58:40.123456+00:00 host kernel: ` of a journal, in any
- * language; a net console leaves `kernel:` out.
- */
-const JOURNAL =
-  /^(?:\p{L}{2,5}\.? [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*) \S+ (?:kernel(?:\[\d+\])?: ?|(?=\[ *\d+\.\d+\]))/u;
-/** Colours of a terminal, as dmesg --color=always and some pastes carry them. */
-const ESCAPE = /\u001b\[[0-9;]*m/g;
-/** The mark that some editors write first. */
-const BYTE_ORDER_MARK = /^\uFEFF/;
-
-/**
- * The lines of a pasted text without what a log puts before them: time stamps, levels, host names,
- * colours, quoting (`> `), and without line ends of any kind.
+ * The lines of a pasted text without what a log puts before them.
  *
  * @throws UnreadableError for nothing, too much, or something that is not text
  */
@@ -49,17 +32,7 @@ export function logLines(given: string | { readonly text: string }): string[] {
       'expected text, got what looks like a binary file: unpack it or save it as plain text first',
     );
   }
-  return text
-    .replace(BYTE_ORDER_MARK, '')
-    .replace(ESCAPE, '')
-    .split(/\r\n|\n|\r/)
-    .map(bare);
-}
-
-function bare(line: string): string {
-  let rest = line.replace(/^(?:> ?)+/, '');
-  for (const prefix of [LEVEL, JOURNAL, DECODED, BRACKETED]) rest = rest.replace(prefix, '');
-  return rest.trimEnd();
+  return bareLines(text);
 }
 
 /** Control characters that no log has, and what stands for bytes that are no text. */

@@ -1,8 +1,9 @@
+import { isTraceLine } from '../../stack/stack-trace-text';
 import { logLines, UnreadableError } from './log-text';
 import { isOopsLine, readOopsText } from './oops-text';
 import { isBuddyLine, readBuddyinfo, type BuddyinfoReading } from './read-buddyinfo';
 import { readOops, type OopsReading } from './read-oops';
-import { isTraceLine, readStackTrace, type StackTraceReading } from './read-stack-trace';
+import { readStackTrace, type StackTraceReading } from './read-stack-trace';
 import { isVmallocLine, readVmallocinfo, type VmallocinfoReading } from './read-vmallocinfo';
 import type { MachineTextKind, Sample } from './samples';
 

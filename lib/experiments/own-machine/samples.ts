@@ -9,7 +9,7 @@ import oopsStoreBelow from '../../data/samples/oops-store-below.json';
 import vmallocThreads from '../../data/samples/vmallocinfo-500-threads.json';
 import vmallocIdle from '../../data/samples/vmallocinfo-idle.json';
 import { publishedTrace } from '../../stack/published-traces';
-import type { StackTrace } from '../../stack/trace';
+import { stackTraceText } from '../../stack/stack-trace-text';
 
 /** What a machine tells of its stacks: the four texts that are read here. */
 export type MachineTextKind = 'stack_trace' | 'oops' | 'vmallocinfo' | 'buddyinfo';
@@ -85,14 +85,4 @@ export function readCommand(text: string | Sample): string {
   return typeof text === 'string'
     ? 'npx guardpage read FILE'
     : `npx guardpage read --sample ${text.name}`;
-}
-
-/** A trace as /sys/kernel/tracing/stack_trace prints it. */
-export function stackTraceText({ entries, totalEntries }: StackTrace): string {
-  const lines = entries.map(({ i, depth, size, fn, off, module }) => {
-    const place = `${fn}${off ? `+${off}` : ''}${module ? ` [${module}]` : ''}`;
-    return `${String(i).padStart(3)}) ${String(depth).padStart(8)} ${String(size).padStart(7)}   ${place}`;
-  });
-  const head = `        Depth    Size   Location    (${totalEntries} entries)\n        -----    ----   --------\n`;
-  return `${head}${lines.join('\n')}\n`;
 }

@@ -3,6 +3,7 @@ import { sinceVersion } from '../../mm/kernel-version';
 import { endOfStackOffset, STACK_END_MAGIC } from '../config';
 import type { Machine } from '../machine';
 import type { Task } from '../task';
+import { traceLinesText } from '../stack-trace-text';
 import { unwind } from '../unwind';
 
 /** One line of the tracer's record. */
@@ -46,18 +47,12 @@ export class StackTracer {
 
   /** The text of /sys/kernel/tracing/stack_trace. */
   text(m: Machine): string {
-    const lines = [
-      `        Depth    Size   Location    (${this.entries.length} entries)`,
-      '        -----    ----   --------',
-    ];
-    this.entries.forEach(({ address, depth }, i) => {
-      const size = depth - (this.entries[i + 1]?.depth ?? 0);
-      lines.push(
-        `${String(i).padStart(3)}) ${String(depth).padStart(8)}   ${String(size).padStart(5)}   ` +
-          m.text.symbolize(address),
-      );
-    });
-    return lines.map((line) => `${line}\n`).join('');
+    return traceLinesText(
+      this.entries.map(({ address, depth }, i) => ({
+        ...{ i, depth, size: depth - (this.entries[i + 1]?.depth ?? 0) },
+        location: m.text.symbolize(address),
+      })),
+    );
   }
 }
 

@@ -6,7 +6,8 @@ import { readBuddyinfo } from '../../../lib/experiments/own-machine/read-buddyin
 import { readOops } from '../../../lib/experiments/own-machine/read-oops';
 import { readStackTrace } from '../../../lib/experiments/own-machine/read-stack-trace';
 import { readVmallocinfo } from '../../../lib/experiments/own-machine/read-vmallocinfo';
-import { sample, SAMPLES, stackTraceText } from '../../../lib/experiments/own-machine/samples';
+import { sample, SAMPLES } from '../../../lib/experiments/own-machine/samples';
+import { stackTraceText } from '../../../lib/stack/stack-trace-text';
 import { fragmentationIndex, unusableFreeIndex } from '../../../lib/mm/compaction';
 import { PageAllocator } from '../../../lib/mm/page-allocator';
 import { kernelConfig } from '../../../lib/stack/config';
@@ -159,7 +160,12 @@ describe('a stack trace', () => {
     assert.match(said([...lines.slice(0, 2), ...lines.slice(9)]), /The first 7 lines are missing/);
     const gap = [...lines.slice(0, 20), ...lines.slice(25)];
     assert.match(said(gap), /Lines are missing after number 17/);
-    assert.equal(said([...lines, ...lines]), said(lines));
+    const twice = said([...lines, ...lines]).split('\n');
+    const [said2] = twice.splice(2, 1);
+    assert.match(said2, /^The text holds 2 traces; this is the first\.$/);
+    assert.equal(twice.join('\n'), said(lines));
+    const headless = said(lines.slice(2, 20));
+    assert.match(headless, /The last lines are missing: the outermost calls/);
   });
 });
 
