@@ -18,7 +18,7 @@ export const STACK_END_BUG: BugEntry = {
 
 const BUG_TABLE: readonly BugEntry[] = [STACK_END_BUG];
 
-const addressOf = (m: Machine, { fn, offset }: BugEntry) => m.text.define(fn).address + offset;
+const addressOf = (m: Machine, { fn, offset }: BugEntry) => m.text.named(fn).address + offset;
 
 /** BUG(): the instruction that there is none of, at the place of `entry`. Leaves the code that runs. */
 export function bug(m: Machine, entry: BugEntry): never {

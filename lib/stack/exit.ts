@@ -14,7 +14,7 @@ const PF_EXITING = 4;
  */
 export function defineExit({ text }: Machine): void {
   const doExit = text.define('do_exit', 0x900);
-  const schedule = text.define('schedule');
+  const schedule = text.named('schedule');
   const afterLastSchedule = text.at(doExit, 0x880, (m) => m.raiseInvalidOpcode());
   text.at(doExit, 0, (m) => {
     const task = currentTask(m);

@@ -186,7 +186,7 @@ function listen(m: Machine, hog: Hog): void {
 
 /** kthreadd or the program creates the threads, one after the other, until one can't be had. */
 function createThreads(m: Machine, threads: number, forker: 'kthreadd' | 'hog'): number {
-  const entry = m.text.define('ret_from_fork').address;
+  const entry = m.text.named('ret_from_fork').address;
   let created = 0;
   const kthreadd = m.text.define(forker === 'hog' ? '__do_sys_clone' : 'kthreadd', 0xc0);
   m.text.setFrameRule(kthreadd.address, { kind: 'end' });
@@ -202,7 +202,7 @@ function createThreads(m: Machine, threads: number, forker: 'kthreadd' | 'hog'):
       created++;
     }
     machine.setCurrentSleeping();
-    machine.call(machine.text.define('schedule').address, kthreadd.address);
+    machine.call(machine.text.named('schedule').address, kthreadd.address);
   });
   m.nextPid = forker === 'hog' ? HOG_PID : KTHREADD_PID;
   const task = createTask(m, {

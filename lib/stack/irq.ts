@@ -100,12 +100,13 @@ export function interruptEntry(version: string): string {
  */
 export function defineInterrupts(m: Machine): void {
   const { text } = m;
-  const entry = text.defineEntry(interruptEntry(m.config.version), 0x40);
+  const entry = text.named(interruptEntry(m.config.version));
   const doIrq = text.define(
     sinceVersion(m.config.version, '5.8') ? '__common_interrupt' : 'do_IRQ',
     0x100,
   );
   const handler = text.define('handle_irq_event_percpu', 0x1b0);
+  if (m.config.DEBUG_STACKOVERFLOW) text.define('handle_irq', 0x150);
   const locals = BigInt(HANDLER_FRAME - 16);
 
   text.at(entry, 0, ({ cpu }) => {
@@ -250,11 +251,11 @@ const comm = (m: Machine) => currentTask(m)?.comm ?? '?';
 function warnOnce(m: Machine, message: string): void {
   if (m.irq.warned) return;
   const { oops, version } = m.config;
-  const at = m.text.symbolize(m.text.define('handle_irq', 0x150).address + 0x141n);
+  const at = m.text.symbolize(m.text.named('handle_irq').address + 0x141n);
   const where = `at arch/x86/kernel/irq_64.c ${at}${sinceVersion(version, '4.9') ? '' : '()'}`;
   const who = oops.taskLine === 'Pid' ? '' : ` CPU: 0 PID: ${currentTask(m)?.pid ?? 0}`;
   const { cpu } = m;
-  const state = { rip: m.text.define('do_IRQ').address, rsp: cpu.rsp, rbp: cpu.gpr.rbp };
+  const state = { rip: m.text.named('do_IRQ').address, rsp: cpu.rsp, rbp: cpu.gpr.rbp };
   const words = oops.rawAddresses && oops.taskLine !== 'Pid' ? stackWords(m, cpu.rsp) : [];
   const lines = [
     '------------[ cut here ]------------',

@@ -43,7 +43,7 @@ const ENTRY_TEXT = 0x200000n;
  */
 export class KernelText<M> {
   private readonly byName = new Map<string, KernelFunction>();
-  private readonly sorted: KernelFunction[] = [];
+  private readonly functions: KernelFunction[] = [];
   /** By the lower half of the address: all text lies in the uppermost 4 GiB. */
   private readonly codeAt = new Map<number, Code<M>>();
   private readonly rules = new Map<VirtAddr, FrameRule>();
@@ -59,14 +59,11 @@ export class KernelText<M> {
 
   /** As {@link define}, for the code behind the gates of the IDT, which lies by itself at the end of the text. */
   defineEntry(name: string, size: number): KernelFunction {
-    const known = this.byName.get(name);
-    if (known) return known;
     const address = this.nextEntry;
-    const fn: KernelFunction = { name, address, size };
     this.nextEntry = (address + BigInt(size) + FUNCTION_ALIGN - 1n) & -FUNCTION_ALIGN;
-    this.sorted.push(fn);
-    this.byName.set(name, fn);
-    return fn;
+    const fn: KernelFunction = { name, address, size };
+    this.functions.push(fn);
+    return this.name(fn);
   }
 
   /** The next module's text begins at a page of its own. */
@@ -74,21 +71,41 @@ export class KernelText<M> {
     this.nextModule = (this.nextModule + PAGE - 1n) & -PAGE;
   }
 
-  /** The function of that name; laid out behind the last one if it is new. */
-  define(name: string, size = 0x100, module?: string): KernelFunction {
-    const known = this.byName.get(name);
-    if (known) return known;
-    const fn = this.layOut(name, size, module);
-    this.byName.set(name, fn);
+  /**
+   * Lays out a function behind the last one. All that the kernel itself may run or name is laid out when the
+   * machine is built, so that no address depends on what happened first.
+   *
+   * @throws RangeError if there is one of that name
+   */
+  define(name: string, size: number, module?: string): KernelFunction {
+    return this.name(this.layOut(name, size, module));
+  }
+
+  /**
+   * The function of that name.
+   *
+   * @throws RangeError if none was laid out
+   */
+  named(name: string): KernelFunction {
+    const fn = this.byName.get(name);
+    if (!fn) throw new RangeError(`text: expected a function that is laid out, got ${name}`);
     return fn;
   }
 
   /** The function of that name, length and module: a second one of the same name if they differ. */
   variant(name: string, size: number, module?: string): KernelFunction {
-    const known = this.sorted.find(
+    const known = this.functions.find(
       (fn) => fn.name === name && fn.size === size && fn.module === module,
     );
     return known ?? this.layOut(name, size, module);
+  }
+
+  private name(fn: KernelFunction): KernelFunction {
+    const { name } = fn;
+    if (this.byName.has(name))
+      throw new RangeError(`text: expected a name that no function has, got ${name}`);
+    this.byName.set(name, fn);
+    return fn;
   }
 
   private layOut(name: string, size: number, module: string | undefined): KernelFunction {
@@ -97,7 +114,7 @@ export class KernelText<M> {
     if (module) this.nextModule = end;
     else this.nextText = end;
     const fn: KernelFunction = { name, address, size, module };
-    this.sorted.push(fn);
+    this.functions.push(fn);
     return fn;
   }
 
@@ -124,7 +141,7 @@ export class KernelText<M> {
   }
 
   find(address: VirtAddr): KernelFunction | undefined {
-    return this.sorted.find(
+    return this.functions.find(
       (fn) => address >= fn.address && address < fn.address + BigInt(fn.size),
     );
   }
@@ -147,7 +164,7 @@ export class KernelText<M> {
 
   /** Names of the modules that have functions. */
   get modules(): string[] {
-    return [...new Set(this.sorted.flatMap(({ module }) => module ?? []))];
+    return [...new Set(this.functions.flatMap(({ module }) => module ?? []))];
   }
 
   /** First address behind the functions laid out so far. */

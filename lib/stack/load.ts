@@ -34,7 +34,7 @@ export class Load {
   ) {
     const { text } = m;
     const main = text.define('shell_main', 0x100);
-    const schedule = text.define('schedule');
+    const schedule = text.named('schedule');
     text.at(main, 0, (machine) => {
       const job = machine.work.shift();
       if (job) {
@@ -45,7 +45,7 @@ export class Load {
       machine.call(schedule.address, main.address);
     });
     this.childMain = text.at(text.define('child_main', 0x100), 0, (machine) => {
-      machine.cpu.rip = text.define('do_exit').address;
+      machine.cpu.rip = text.named('do_exit').address;
     });
     const shell = createTask(m, { kind: 'user', comm: 'sh', entry: main.address, argument: 0n });
     if (!shell) throw new RangeError('load: expected memory for the shell, but it ran out');

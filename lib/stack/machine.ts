@@ -28,8 +28,8 @@ import { defineExit } from './exit';
 import { leaveHistory, markRodataRo } from './before-threads';
 import { FAULTED, KernelAccess } from './kernel-access';
 import { cacheOptions } from './objects';
-import { panic } from './panic';
-import { createIdleTask, currentTask, type Task } from './task';
+import { definePanic, panic } from './panic';
+import { createIdleTask, currentTask, defineFork, type Task } from './task';
 import { defineTraps } from './traps';
 
 export type MachineState = 'alive' | 'panic' | 'reset' | 'hang';
@@ -171,11 +171,13 @@ export class Machine extends KernelAccess {
     );
     leaveHistory(this, options.bootPages ?? 0);
     markRodataRo(this);
-    defineTraps(this);
     defineInterrupts(this);
     defineScheduler(this);
     defineExit(this);
     defineProbe(this);
+    defineFork(this);
+    definePanic(this);
+    defineTraps(this);
     this.threadInfo = config.THREAD_INFO_IN_TASK ? null : new StackThreadInfo(this);
     this.idleTask = createIdleTask(this);
   }

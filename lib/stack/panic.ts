@@ -1,12 +1,41 @@
 import type { VirtAddr } from '../x86/addr';
 import { sinceVersion } from '../mm/kernel-version';
 import { callTrace, stackWords } from './call-trace';
+import type { KernelConfig } from './config';
+import type { FrameRule, KernelFunction } from './kernel-text';
 import type { Machine } from './machine';
 import { taskLines } from './oops';
 
 /** Registers that panic() and dump_stack() are taken to save: their frames are not those of any one build. */
 const PANIC_SAVES = ['rbp', 'r12', 'rbx'] as const;
 const DUMP_STACK_SAVES = ['rbp', 'rbx'] as const;
+
+/** Where panic(), dump_stack() and __stack_chk_fail() stand when they have called on. */
+const IN_PANIC = 0x118n;
+const IN_DUMP_STACK = 0x44n;
+const IN_STACK_CHK_FAIL = 0x10n;
+
+/** Not an address of code: stands for show_stack(), whose own frame is not modelled. */
+const SHOW_STACK = 1n;
+
+const dumpStackOf = ({ version }: KernelConfig) =>
+  sinceVersion(version, '5.14') ? 'dump_stack_lvl' : 'dump_stack';
+
+/** Lays out panic() and what it calls and is called by. */
+export function definePanic({ text, config }: Machine): void {
+  const saving = (registers: number): FrameRule => ({
+    kind: 'frame',
+    base: 'rsp',
+    offset: 8 + 8 * registers,
+    savedRbp: registers > 0 ? -16 : null,
+  });
+  const rule = (fn: KernelFunction, at: bigint, registers: number) =>
+    text.setFrameRule(fn.address + at, saving(registers));
+  rule(text.define('panic', 0x2f4), IN_PANIC, PANIC_SAVES.length);
+  rule(text.define(dumpStackOf(config), 0x5c), IN_DUMP_STACK, DUMP_STACK_SAVES.length);
+  rule(text.define('__stack_chk_fail', 0x10), IN_STACK_CHK_FAIL, 0);
+  text.setFrameRule(SHOW_STACK, saving(0));
+}
 
 /**
  * panic(): prints why and where, and stops the machine for good. It needs room on the stack it is called
@@ -16,17 +45,10 @@ const DUMP_STACK_SAVES = ['rbp', 'rbx'] as const;
  */
 export function panic(m: Machine, why: string, from?: VirtAddr): void {
   const { oops } = m.config;
-  const panicFn = m.text.define('panic', 0x2f4);
-  const dumpStack = m.text.define(
-    sinceVersion(m.config.version, '5.14') ? 'dump_stack_lvl' : 'dump_stack',
-    0x5c,
-  );
   if (from !== undefined) {
     call(m, from, PANIC_SAVES);
-    ruled(m, panicFn.address + 0x118n, PANIC_SAVES.length);
-    call(m, panicFn.address + 0x118n, DUMP_STACK_SAVES);
-    ruled(m, dumpStack.address + 0x44n, DUMP_STACK_SAVES.length);
-    m.push(dumpStack.address + 0x44n);
+    call(m, m.text.named('panic').address + IN_PANIC, DUMP_STACK_SAVES);
+    m.push(m.text.named(dumpStackOf(m.config)).address + IN_DUMP_STACK);
   }
   const { rsp } = m.cpu;
   m.printk(`Kernel panic - not syncing: ${why}`);
@@ -37,26 +59,17 @@ export function panic(m: Machine, why: string, from?: VirtAddr): void {
       from === undefined
         ? { rip: m.cpu.rip, rsp, rbp: m.cpu.gpr.rbp }
         : { rip: SHOW_STACK, rsp, rbp: m.cpu.gpr.rbp };
-    if (from !== undefined) m.text.setFrameRule(SHOW_STACK, JUST_CALLED);
     const words = oops.rawAddresses && oops.taskLine !== 'Pid' ? stackWords(m, rsp) : [];
     m.printk(...taskLines(m), ...words, ...callTrace(m, state));
   }
   endPanic(m, why);
 }
 
-/** Not an address of code: stands for show_stack(), whose own frame is not modelled. */
-const SHOW_STACK = 1n;
-const JUST_CALLED = { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null } as const;
-
 type Saved = (typeof PANIC_SAVES)[number];
 
 function call(m: Machine, returnAddress: VirtAddr, saves: readonly Saved[]): void {
   m.push(returnAddress);
   for (const register of saves) m.push(m.cpu.gpr[register]);
-}
-
-function ruled(m: Machine, at: VirtAddr, saved: number): void {
-  m.text.setFrameRule(at, { kind: 'frame', base: 'rsp', offset: 8 + 8 * saved, savedRbp: -16 });
 }
 
 /** The rest of a panic that comes out of an oops, which has printed where it happened. */
@@ -72,10 +85,9 @@ export function stackChkFail(m: Machine, returnAddress: VirtAddr): void {
     form === 'symbol'
       ? m.text.symbolizeReturn(returnAddress)
       : returnAddress.toString(16).padStart(16, '0');
-  const fn = m.text.define('__stack_chk_fail', 0x10);
+  const from = m.text.named('__stack_chk_fail').address + IN_STACK_CHK_FAIL;
   m.push(returnAddress);
-  m.text.setFrameRule(fn.address + 0x10n, JUST_CALLED);
-  panic(m, `stack-protector: Kernel stack is corrupted in: ${where}`, fn.address + 0x10n);
+  panic(m, `stack-protector: Kernel stack is corrupted in: ${where}`, from);
 }
 
 /** Messages whose text ends with a line feed in the source. */

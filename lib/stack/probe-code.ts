@@ -32,13 +32,13 @@ export function defineProbe({ text, config }: Machine): void {
   const recurse = text.define('recurse', 0xb0, MODULE);
   const jump = text.define('jump', 0xa0, MODULE);
   const leaf = text.define('leaf', 0x30, MODULE);
-  const schedule = text.define('schedule', 0xd0);
+  const schedule = text.named('schedule');
   const wakeFunction = text.define('autoremove_wake_function', 0x40);
 
   const afterKthread = text.at(fork, 0x22, (m) => m.raiseInvalidOpcode());
   text.at(fork, 0, (m) => m.call(kthread.address, afterKthread));
 
-  const doExit = text.define('do_exit', 0x900);
+  const doExit = text.named('do_exit');
   const afterKfn = text.at(kthread, 0xda, (m) => {
     m.cpu.rip = doExit.address;
   });

@@ -32,7 +32,7 @@ export function startProbe(m: Machine, id: number): Probe | null {
   loadProbeModule(m);
   const kt = m.allocObject('kmalloc-128');
   if (kt === null) return null;
-  const entry = m.text.define('ret_from_fork').address;
+  const entry = m.text.named('ret_from_fork').address;
   const task = createTask(m, { kind: 'kthread', comm: `kstk/${id}`, entry, argument: kt });
   if (!task) return null;
   m.fill(kt, KT.SIZE, 0);

@@ -131,7 +131,7 @@ function layOutTrace(
   const done = m.text.at(wait, 0x10, (machine) => {
     machine.watch = null;
     machine.setCurrentSleeping();
-    machine.call(machine.text.define('schedule').address, done);
+    machine.call(machine.text.named('schedule').address, done);
   });
   const chain = layOutChain(m, frames, {
     fill,

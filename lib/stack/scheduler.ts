@@ -99,7 +99,7 @@ function scheduleDebug(m: Machine): void {
   const stack = m.load64(currentTaskStruct(m) + TASK.STACK);
   if (m.load64(stack + BigInt(endOfStackOffset(m.config))) !== STACK_END_MAGIC) {
     if (m.config.stackEndCheck === 'bug') bug(m, STACK_END_BUG);
-    const from = m.text.define('__schedule').address + 0x9f3n;
+    const from = m.text.named('__schedule').address + 0x9f3n;
     panic(m, 'corrupted stack end detected inside scheduler', from);
   }
 }
@@ -127,7 +127,7 @@ export function popCanary(m: Machine, fn: string, failOffset: number): boolean {
   m.detectors.note('stack-protector', 2);
   if (m.pop() === m.load64(m.perCpu + PER_CPU.STACK_CANARY)) return true;
   m.cpu.rsp -= 8n;
-  stackChkFail(m, m.text.define(fn).address + BigInt(failOffset));
+  stackChkFail(m, m.text.named(fn).address + BigInt(failOffset));
   return false;
 }
 

@@ -34,6 +34,11 @@ export interface NewTask {
   readonly cgroup?: string;
 }
 
+/** Lays out kernel_clone(): vmalloc's books name it as the caller that a stack's area is for. */
+export function defineFork({ text }: Machine): void {
+  text.define('kernel_clone', 0x430);
+}
+
 /**
  * kernel_clone(): task_struct, stack and the objects that a task owns. The new task sleeps.
  *
@@ -113,7 +118,7 @@ export function createIdleTask(m: Machine): Task {
   m.threadInfo?.init(task);
   m.store64(offsetBy(m.perCpu, PER_CPU.CURRENT_TASK), taskStruct);
   m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
-  m.cpu.rip = m.text.define('do_idle').address;
+  m.cpu.rip = m.text.named('do_idle').address;
   return task;
 }
 
@@ -129,7 +134,7 @@ export const SCHEDULE_TAIL = 'schedule_tail';
 function forkFrame(machine: Machine, task: Task, entry: VirtAddr, argument: bigint): VirtAddr {
   const regs = stackTop(machine, task) - BigInt(PT_REGS_SIZE);
   machine.fill(regs, PT_REGS_SIZE, 0);
-  const tail = machine.text.define(SCHEDULE_TAIL).address;
+  const tail = machine.text.named(SCHEDULE_TAIL).address;
   const words = [0n, 0n, 0n, 0n, argument, 0n, tail, entry]; // r15 r14 r13 r12 rbx rbp, return addresses
   const sp = regs - BigInt(8 * words.length);
   words.forEach((word, i) => machine.store64(sp + BigInt(8 * i), word));

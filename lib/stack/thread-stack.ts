@@ -63,7 +63,7 @@ interface Range {
 
 function newArea(m: Machine, ranges: readonly Range[]): VmStruct | VmallocFailure {
   const { config, text, vmalloc } = m;
-  const caller = text.symbolize(text.define('kernel_clone', 0x430).address + 0xbfn);
+  const caller = text.symbolize(text.named('kernel_clone').address + 0xbfn);
   const size = config.THREAD_SIZE;
   const inRange = (range: Range) =>
     vmalloc.vmalloc(size, { align: size, caller, class: 'stack', ...range });

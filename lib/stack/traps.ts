@@ -31,22 +31,22 @@ export interface TrapGate {
   readonly errorCode: boolean;
 }
 
-/** Exceptions whose handlers the model has: names up to 5.7, and since 5.8 with asm_exc_ before them. */
+/** Exceptions whose handlers the model has: names up to 5.7; since 5.8 asm_exc_ stands before them. */
 const EXCEPTIONS = [
-  { vector: 0, names: ['divide_error', 'divide_error'], errorCode: false },
-  { vector: 6, names: ['invalid_op', 'invalid_op'], errorCode: false },
-  { vector: 8, names: ['double_fault', 'double_fault'], errorCode: true },
-  { vector: 12, names: ['stack_segment', 'stack_segment'], errorCode: true },
-  { vector: 13, names: ['general_protection', 'general_protection'], errorCode: true },
-  { vector: 14, names: ['page_fault', 'page_fault'], errorCode: true },
+  { vector: 0, name: 'divide_error', errorCode: false },
+  { vector: 6, name: 'invalid_op', errorCode: false },
+  { vector: 8, name: 'double_fault', errorCode: true },
+  { vector: 12, name: 'stack_segment', errorCode: true },
+  { vector: 13, name: 'general_protection', errorCode: true },
+  { vector: 14, name: 'page_fault', errorCode: true },
 ] as const;
 
 /** The gates that a kernel of that version sets up. */
 export function trapGates({ version }: KernelConfig): TrapGate[] {
-  const since58 = sinceVersion(version, '5.8');
-  const exceptions = EXCEPTIONS.map(({ vector, names, errorCode }) => ({
+  const prefix = sinceVersion(version, '5.8') ? 'asm_exc_' : '';
+  const exceptions = EXCEPTIONS.map(({ vector, name, errorCode }) => ({
     vector,
-    handler: since58 ? `asm_exc_${names[1]}` : names[0],
+    handler: `${prefix}${name}`,
     errorCode,
   }));
   return [
@@ -55,18 +55,22 @@ export function trapGates({ version }: KernelConfig): TrapGate[] {
   ];
 }
 
-const ENTRY_SIZE = 0x30;
 /** Where the C handler returns to in the entry code. */
 const AFTER_HANDLER = 0x22;
+/** Where df_debug() has called panic(), and whoever kills a task do_exit(). */
+const IN_DF_DEBUG = 0x2dn;
+const IN_KILLER = 0x30n;
+const JUST_CALLED = { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null } as const;
 
 /**
- * Lays out the exception handlers. Each begins by saving the registers where RSP is, as the entry code does,
- * and calls its C function, which takes nothing more of that stack here.
+ * Says what the exception handlers do, whose entry code is laid out with the gates, and lays out what they
+ * call by name. Each begins by saving the registers where RSP is, as the entry code does, and calls its C
+ * function, which takes nothing more of that stack here.
  */
 export function defineTraps({ text, config }: Machine): void {
   for (const { vector, handler, errorCode } of trapGates(config)) {
     if (vector === DEVICE_VECTOR) continue;
-    const entry = text.defineEntry(handler, ENTRY_SIZE);
+    const entry = text.named(handler);
     const back = entry.address + BigInt(AFTER_HANDLER);
     text.setFrameRule(back, { kind: 'regs', offset: 0 });
     text.at(entry, 0, (m) => {
@@ -77,6 +81,11 @@ export function defineTraps({ text, config }: Machine): void {
       handle(m, vector, regs);
     });
   }
+  if (config.doubleFault === 'halts') {
+    const df = text.define('df_debug', 0x30);
+    text.setFrameRule(df.address + IN_DF_DEBUG, JUST_CALLED);
+  }
+  text.define(killer(config), 0x40);
 }
 
 function handle(m: Machine, vector: number, regs: Regs): void {
@@ -151,16 +160,12 @@ function doubleFault(m: Machine, regs: Regs): void {
   }
   if (config.doubleFault === 'halts') {
     m.printk(...showRegs(m, regs));
-    const df = m.text.define('df_debug', 0x30);
-    m.text.setFrameRule(df.address + 0x2dn, JUST_CALLED);
-    panic(m, 'Machine halted.', df.address + 0x2dn);
+    panic(m, 'Machine halted.', m.text.named('df_debug').address + IN_DF_DEBUG);
     return;
   }
   die(m, 'double fault', regs, Number(regs.errorCode), { inInterrupt: nmi });
   // die() has killed the task or the machine; nothing goes on to `Machine halted.`
 }
-
-const JUST_CALLED = { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null } as const;
 
 /**
  * exc_general_protection(). Since 5.6 it decodes the instruction for the address it used; the model takes
@@ -271,8 +276,8 @@ function makeTaskDead(m: Machine, { signal = SIGSEGV }: DeathOptions): void {
   task.state = 'dead';
   m.cpu.rflags |= RFLAGS_IF;
   if (config.rewindsStack) m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
-  const caller = m.text.define(killer(config), 0x40).address + 0x30n;
-  m.call(m.text.define(recursive ? 'schedule' : 'do_exit').address, caller);
+  const caller = m.text.named(killer(config)).address + IN_KILLER;
+  m.call(m.text.named(recursive ? 'schedule' : 'do_exit').address, caller);
 }
 
 /** Who calls do_exit() on behalf of a task that is killed. */

@@ -39,7 +39,7 @@ export function returnTo(
   const { m, probe } = it;
   // schedule()'s return address into kfn: found on the sleeper's stack.
   const sp = m.peek64(probe.task.taskStruct + TASK.THREAD_SP)!;
-  const kfn = m.text.define('kfn');
+  const kfn = m.text.named('kfn');
   for (let slot = sp; ; slot += 8n) {
     const word = m.peek64(slot)!;
     if (word > kfn.address && word < kfn.address + BigInt(kfn.size)) {

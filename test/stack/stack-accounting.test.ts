@@ -112,7 +112,7 @@ describe('who pays for a cached stack', () => {
               m.run();
               model.exit(first.number);
             } else {
-              const entry = m.text.define('do_exit').address;
+              const entry = m.text.named('do_exit').address;
               const task = createTask(m, {
                 kind: 'kthread',
                 comm: 't',

@@ -100,7 +100,7 @@ describe('thread_info on the stack', () => {
     const { m } = machineWithProbe('8k', { kernel: '3.14' });
     m.store64(m.idleTask.stack + field(m, 'addr_limit'), 0x123456789n);
     m.store32(m.idleTask.stack + field(m, 'cpu'), 7);
-    const entry = m.text.define('ret_from_fork').address;
+    const entry = m.text.named('ret_from_fork').address;
     const { stack, taskStruct } = createTask(m, {
       kind: 'kthread',
       comm: 'x',
@@ -272,7 +272,7 @@ describe('a wild thread_info->exec_domain', () => {
   it('is followed when its thread forks: the child has a copy', () => {
     const { m } = machineWithProbe('8k', { kernel: '3.14' });
     m.store64(m.idleTask.stack + field(m, 'exec_domain'), 0x1000n);
-    const entry = m.text.define('ret_from_fork').address;
+    const entry = m.text.named('ret_from_fork').address;
     assert.throws(() => createTask(m, { kind: 'kthread', comm: 'x', entry, argument: 0n }));
   });
 });

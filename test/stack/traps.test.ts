@@ -125,7 +125,7 @@ describe('who dies', () => {
       const rsp = probe.task.stack + 2048n;
       command(m, probe, { do: 'poke', address: UNMAPPED, rsp });
       wakeProbe(m, probe);
-      const doExit = m.text.define('do_exit');
+      const doExit = m.text.named('do_exit');
       const found: bigint[] = [];
       for (let at = probe.task.stack; at < probe.task.stack + 16384n; at += 8n) {
         const word = m.peek64(at)!;
