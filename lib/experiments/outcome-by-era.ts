@@ -72,7 +72,7 @@ export const outcomeByEra = defineExperiment({
       ...ERAS.flatMap((era) => {
         const config = kernelConfig(era, { kernel: kernelAsked(kernels) });
         const runner = new TrialMachines(config, seed, machines, memory as MemoryProfile);
-        const mix = neighbourMix(config, neighbours === 'natural', seed);
+        const mix = neighbourMix(config, neighbours === 'natural', trials, seed);
         return KINDS.flatMap((kind) => tried(runner, mix, era, kind, trials));
       }),
       ...ERAS.flatMap((era) => KINDS.flatMap((kind) => recordedRows(era, kind))),
@@ -90,7 +90,7 @@ function tried(
   const n = kind === ENDLESS ? Math.max(1, Math.round(trials / 20)) : trials;
   const tally = new OutcomeTally();
   for (let i = 0; i < n; i++) {
-    const { report, machine } = runner.run({ ...kind.options, neighbour: mix[i % mix.length] });
+    const { report, machine } = runner.run({ ...kind.options, neighbour: mix[i] });
     tally.add(machine, report.outcome);
   }
   return OUTCOMES.map((outcome) => ({

@@ -73,17 +73,31 @@ export class OutcomeTally {
   }
 }
 
-/** Neighbours to ask for in turn: any, or the mix of the recorded direct-map runs in random order. */
+/**
+ * `n` of the items: all of them, in random order, then all of them in another one, and so on. Each comes as often
+ * as the others, and no machine of several that take turns gets always the same one.
+ */
+export function shuffledRounds<T>(items: readonly T[], n: number, seed: number): T[] {
+  const random = new Random(seed);
+  const drawn: T[] = [];
+  while (drawn.length < n) drawn.push(...random.shuffle([...items]));
+  return drawn.slice(0, n);
+}
+
+/** Neighbours to ask for in `n` trials: any, or the mix of the recorded direct-map runs in random order. */
 export function neighbourMix(
   config: KernelConfig,
   natural: boolean,
+  n: number,
   seed: number,
 ): readonly NeighbourKind[] {
-  if (natural || config.VMAP_STACK) return ['any'];
-  const mix = recorded.byNeighbour.flatMap(({ neighbour, n }) =>
-    Array.from({ length: n }, () => neighbour as NeighbourKind),
-  );
-  return new Random(seed).shuffle(mix);
+  const mix: readonly NeighbourKind[] =
+    natural || config.VMAP_STACK
+      ? ['any']
+      : recorded.byNeighbour.flatMap(({ neighbour, n: runs }) =>
+          Array.from({ length: runs }, () => neighbour as NeighbourKind),
+        );
+  return shuffledRounds(mix, n, seed);
 }
 
 /**

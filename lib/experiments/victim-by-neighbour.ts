@@ -2,7 +2,7 @@ import recorded from '../data/recorded-overruns.json';
 import { kernelConfig, type Era } from '../stack/config';
 import type { NeighbourKind } from '../stack/scene';
 import { defineExperiment } from './experiment';
-import { RECORDED_KINDS } from './overrun-kinds';
+import { RECORDED_KINDS, type OverrunKind } from './overrun-kinds';
 import { shareOf } from './statistics';
 import { EVIDENCE, type Row } from './table';
 import {
@@ -12,6 +12,7 @@ import {
   MACHINES,
   OUTCOMES,
   OutcomeTally,
+  shuffledRounds,
   TrialMachines,
 } from './trials';
 
@@ -40,7 +41,7 @@ export const victimByNeighbour = defineExperiment({
     },
     trials: {
       kind: 'number',
-      description: 'trials for each class, the five recorded kinds of overrun in turn',
+      description: 'trials for each class, the five recorded kinds of overrun equally often',
       default: 200,
       min: 5,
       max: 5000,
@@ -59,6 +60,7 @@ export const victimByNeighbour = defineExperiment({
       stackEndCheck: false,
     });
     const runner = new TrialMachines(config, seed, machines);
+    const kinds = shuffledRounds(RECORDED_KINDS, trials, seed);
     return {
       columns: [
         EVIDENCE,
@@ -71,7 +73,7 @@ export const victimByNeighbour = defineExperiment({
         { key: 'high', label: 'to' },
       ],
       rows: NEIGHBOUR_LABELS.flatMap(([neighbour, label]) => [
-        ...tried(runner, neighbour, label, trials),
+        ...tried(runner, neighbour, label, kinds),
         ...recordedRows(neighbour, label),
       ]),
     };
@@ -82,12 +84,11 @@ function tried(
   runner: TrialMachines,
   neighbour: NeighbourKind,
   label: string,
-  trials: number,
+  kinds: readonly OverrunKind[],
 ): Row[] {
   if (!runner.has(neighbour)) return [];
   const tally = new OutcomeTally();
-  for (let i = 0; i < trials; i++) {
-    const { options } = RECORDED_KINDS[i % RECORDED_KINDS.length];
+  for (const { options } of kinds) {
     const { report, machine } = runner.run({ ...options, neighbour });
     tally.add(machine, report.outcome);
   }
