@@ -23,21 +23,24 @@ const CALLEE_SAVED = ['rbp', 'r15', 'r14', 'r13', 'r12', 'rbx'] as const;
 const LOCAL_BYTE = 0xa5;
 
 /**
- * The frames of a trace, outermost first. What a partial trace leaves out becomes one outer frame (or, at
- * a gap in the middle, part of the frame above the gap), so that every listed frame has its real depth.
+ * The frames of a trace, outermost first. What a partial trace leaves out becomes one frame at its place,
+ * so that every listed frame has its real depth, and the innermost one the depth of the whole trace.
  *
  * The outermost frame of a trace begins at the top of the stack with pt_regs, which are there already.
  */
 export function chainOf(trace: StackTrace): ChainFrame[] {
   const frames: ChainFrame[] = [];
   let above = 0;
+  const leaveRoom = (size: number) => {
+    if (size > 0) frames.push({ fn: 'not_listed', offset: 0x10, length: 0x20, size });
+  };
   for (const entry of [...trace.entries].reverse()) {
-    const missing = entry.depth - entry.size - above;
-    if (missing > 0) frames.push({ fn: 'not_listed', offset: 0x10, length: 0x20, size: missing });
+    leaveRoom(entry.depth - entry.size - above);
     const [offset, length] = offsets(entry.off);
     frames.push({ fn: entry.fn, offset, length, module: entry.module, size: entry.size });
     above = entry.depth;
   }
+  leaveRoom(trace.maxDepth - above);
   return frames;
 }
 

@@ -16,7 +16,7 @@ import { buildScene, type NeighbourKind } from './scene';
 import { wakeUpProcess } from './scheduler';
 import { restartTask, stackTop, type Task } from './task';
 import { WriteWatch } from './write-watch';
-import { TraceError, type StackTrace } from './trace';
+import { isDeeper, TraceError, whatIsMissing, type StackTrace } from './trace';
 
 export interface ReplayOptions extends KernelOptions {
   /** The era whose stack the trace is replayed in: that of `kernel`, or with stacks as large as the trace's, unless given. */
@@ -43,8 +43,13 @@ export interface ReplayStep {
 
 export interface ReplayReport extends OverrunReport {
   readonly maxDepth: number;
-  /** Number of entries of the trace. */
+  /** The innermost lines are missing: the chain went deeper than `maxDepth`, and `headroom` is at most what was left. */
+  readonly deeper: boolean;
+  /** Number of entries that are listed, and of the whole trace. */
   readonly entries: number;
+  readonly totalEntries: number;
+  /** What of the trace is not listed, in sentences. */
+  readonly missing: readonly string[];
   /** THREAD_SIZE of the replay, bytes. */
   readonly stackSize: number;
   /** Bytes above end magic and on-stack thread_info. */
@@ -103,7 +108,10 @@ function replayOn(trace: StackTrace, config: KernelConfig, options: ReplayOption
   return {
     ...report,
     maxDepth: trace.maxDepth,
+    deeper: isDeeper(trace),
     entries: trace.entries.length,
+    totalEntries: trace.totalEntries,
+    missing: whatIsMissing(trace),
     stackSize: config.THREAD_SIZE,
     usable: config.usable,
     headroom: config.usable - trace.maxDepth,

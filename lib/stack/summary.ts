@@ -4,14 +4,7 @@ import type { ReplayReport } from './replay';
 
 /** A report in words, console last. */
 export function summary(report: OverrunReport | ReplayReport): string {
-  const lines: string[] = [];
-  if ('headroom' in report) {
-    const { headroom, maxDepth, usable } = report;
-    const fit = headroom >= 0 ? `${headroom} bytes to spare` : `${-headroom} bytes too deep`;
-    lines.push(
-      `${report.entries} frames, ${maxDepth} bytes deep, in a stack of ${usable} usable bytes: ${fit}`,
-    );
-  }
+  const lines = 'headroom' in report ? replayLines(report) : [];
   lines.push(`kernel ${kernelText(report)}, stack at ${hex(report.stackBase)}`);
   lines.push(outcomeText(report));
   const { ownDamage } = report;
@@ -26,6 +19,21 @@ export function summary(report: OverrunReport | ReplayReport): string {
   if (report.console.length > 0)
     lines.push('console:', ...report.console.map((line) => `  ${line}`));
   return lines.join('\n');
+}
+
+function replayLines({ headroom, maxDepth, usable, deeper, ...report }: ReplayReport): string[] {
+  const { entries, totalEntries, missing } = report;
+  const frames = entries === totalEntries ? `${entries}` : `${entries} of ${totalEntries}`;
+  const [least, most] = deeper ? ['at least ', 'at most '] : ['', ''];
+  const fit =
+    headroom >= 0 ? `${most}${headroom} bytes to spare` : `${least}${-headroom} bytes too deep`;
+  return [
+    `${frames} frames, ${least}${maxDepth} bytes deep, in a stack of ${usable} usable bytes: ${fit}`,
+    ...missing,
+    ...(deeper
+      ? ['What follows is of the listed part alone: how deep the rest went is not known.']
+      : []),
+  ];
 }
 
 function kernelText({ kernel, modelled, patched }: OverrunReport): string {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { ERAS } from '../../lib/stack/config';
 import { PUBLISHED_TRACES, publishedTrace } from '../../lib/stack/published-traces';
 import { replay } from '../../lib/stack/replay';
+import { summary } from '../../lib/stack/summary';
+import type { StackTrace } from '../../lib/stack/trace';
 
 describe('replay', () => {
   it('leaves 384 bytes of an 8 KB stack under the trace of 2014', () => {
@@ -65,6 +67,38 @@ describe('replay', () => {
         id,
       );
     }
+  });
+
+  it('says of a trace without its innermost lines that it is at least as deep', () => {
+    const whole = publishedTrace('15');
+    const part = { ...whole, partial: true, maxDepth: 2288, entries: whole.entries.slice(3) };
+    const report = replay(part, { era: '8k' });
+    assert.deepEqual(
+      [report.deeper, report.entries, report.totalEntries, report.missing],
+      [true, 15, 18, ['The first 3 lines are missing: the chain went deeper than 2288 bytes.']],
+    );
+    assert.match(
+      summary(report),
+      /^15 of 18 frames, at least 2288 bytes deep, in a stack of 8080 usable bytes: at most 5792 bytes to spare\nThe first 3 lines/,
+    );
+    assert.match(
+      summary(replay(whole, { era: '8k' })),
+      /^18 frames, 2928 bytes deep, in a stack of 8080 usable bytes: 5152 bytes to spare\nkernel/,
+    );
+  });
+
+  it('goes as deep as the whole trace, where that is known, also below the lines that are listed', () => {
+    const { entries } = publishedTrace('15');
+    const trace: StackTrace = {
+      ...{ arch: 'x86_64', stackSize: 8192, partial: true, totalEntries: 20, entries },
+      maxDepth: 9000,
+    };
+    const report = replay(trace, { era: '8k' });
+    assert.equal(report.steps[report.steps.length - 1].depth, 9000);
+    assert.deepEqual([report.deeper, report.headroom], [false, 8080 - 9000]);
+    assert.deepEqual(report.missing[0], 'The innermost 6072 bytes are not listed.');
+    assert.equal(report.ownDamage.endMagic, true);
+    assert.notEqual(report.outcome, 'none');
   });
 
   it('refuses the trace of another architecture unless told to take it', () => {
