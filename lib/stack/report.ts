@@ -45,7 +45,7 @@ export interface Neighbour {
 }
 
 const FIRST_SYMPTOM: readonly (readonly [RegExp, Detector])[] = [
-  [/^BUG: KASA[Nn]:/, 'kasan'],
+  [/^BUG: KAS[Aa][Nn]:/, 'kasan'],
   [/stack guard page was hit/, 'guard-page'],
   [/PANIC: double fault|^double fault:/, 'double-fault'],
   [/corrupted stack end detected|^kernel BUG at kernel\/sched\/core/, 'stack-end-check'],

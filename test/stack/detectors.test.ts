@@ -15,6 +15,7 @@ import {
 import { kasanAccess } from '../../lib/stack/detectors/kasan-report';
 import { stackNotUsed } from '../../lib/stack/detectors/stack-usage';
 import { Machine } from '../../lib/stack/machine';
+import { overrun } from '../../lib/stack/overrun';
 import { command, startProbe, stopProbe, wakeProbe } from '../../lib/stack/probe';
 import { PUBLISHED_TRACES, publishedTrace } from '../../lib/stack/published-traces';
 import { replay } from '../../lib/stack/replay';
@@ -167,6 +168,14 @@ describe("KASAN's report", () => {
       'BUG: KASAN: use-after-free in kfn.cold+0x28/0x30 [kstk]',
       'Write of size 8 at addr ADDRESS by task kstk/0/1',
     ]);
+  });
+
+  it('is what an overrun is noticed by, in the spelling of each version', () => {
+    for (const kernel of ['4.0', '4.4', '4.12']) {
+      const options = { era: '16k', kernel, kasan: true, neighbour: 'free', poke: 64 } as const;
+      const { outcome, detector } = overrun(options);
+      assert.deepEqual([outcome, detector], ['immediate', 'kasan'], kernel);
+    }
   });
 
   it('names the beginning of a memset() that runs into what is free', () => {
