@@ -1,4 +1,4 @@
-import { HAVE_ARCH_VMAP_STACK_SINCE } from './architectures';
+import { HAVE_ARCH_VMAP_STACK_SINCE, selectedSince, type Arch } from './architectures';
 import type { KconfigContext } from './kconfig';
 
 /** An option of the table, in which each may refer to those above it. */
@@ -6,6 +6,8 @@ export interface KconfigOption {
   readonly name: string;
   /** False: selected by the architecture, or derived. */
   readonly prompt: boolean;
+  /** Why nothing is said of it for this architecture; null or left out if something is. */
+  readonly unknown?: (context: KconfigContext) => string | null;
   /** Why its dependencies are not met; null if they are. */
   readonly unmet: (context: KconfigContext) => string | null;
   /** Its value where nothing is answered. */
@@ -30,11 +32,11 @@ const firstRead =
   ({ since, version }: KconfigContext) =>
     since(first) ? null : `in no tree read that is older than ${first}; this is ${version}`;
 
-/** Of KASAN only x86_64's side was looked up. */
-function kasanUnmet({ arch, since, version }: KconfigContext): string | null {
-  if (arch !== 'x86_64') return `what KASAN needs is known here for x86_64 only, not for ${arch}`;
-  return since('4.0') ? null : `KASAN came with 4.0, which ${version} is older than`;
-}
+/** Only the sides of these architectures were looked up. */
+const knownFor =
+  (...known: readonly Arch[]) =>
+  ({ arch }: KconfigContext) =>
+    known.includes(arch) ? null : `known here for ${known.join(' and ')} only, not for ${arch}`;
 
 /**
  * Sources: arch/Kconfig, lib/Kconfig.debug, lib/Kconfig.kasan, arch/x86/Kconfig and Kconfig.debug of the
@@ -46,10 +48,8 @@ export const OPTIONS: readonly KconfigOption[] = [
     prompt: false,
     unmet: ({ arch, since, version }) => {
       const first = HAVE_ARCH_VMAP_STACK_SINCE[arch];
-      if (first === null) return `no ${arch} up to 6.19 selects it`;
-      return since(first)
-        ? null
-        : `${arch} selects it since ${first}, which ${version} is older than`;
+      if (first !== null && since(first)) return null;
+      return `${arch} selects it ${selectedSince(arch)}; this is ${version}`;
     },
     value: always,
     why: 'the architecture selects it',
@@ -57,25 +57,25 @@ export const OPTIONS: readonly KconfigOption[] = [
   {
     name: 'THREAD_INFO_IN_TASK',
     prompt: false,
-    unmet: (context) =>
-      context.arch === 'x86_64' || context.arch === 'x86_32'
-        ? inTree('4.9', 'it')(context)
-        : `known here for x86 only, not for ${context.arch}`,
+    unknown: knownFor('x86_64', 'x86_32'),
+    unmet: inTree('4.9', 'it'),
     value: always,
     why: 'x86 selects it (15f4eae70d36)',
   },
   {
     name: 'KASAN',
     prompt: true,
-    unmet: kasanUnmet,
+    unknown: knownFor('x86_64'),
+    unmet: inTree('4.0', 'KASAN'),
     value: never,
     why: 'off by default: it costs a shadow of an eighth of memory, and doubles THREAD_SIZE',
   },
   {
     name: 'KASAN_VMALLOC',
     prompt: true,
+    unknown: knownFor('x86_64'),
     unmet: (context) =>
-      kasanUnmet(context) ??
+      inTree('4.0', 'KASAN')(context) ??
       (context.is('KASAN') ? inTree('5.5', 'KASAN_VMALLOC')(context) : 'depends on KASAN'),
     value: never,
     why: 'off by default: real shadow memory for the vmalloc area (3c5c3cfb9ef4)',
@@ -86,8 +86,7 @@ export const OPTIONS: readonly KconfigOption[] = [
     unmet: (context) => {
       const { arch, version, is } = context;
       if (!is('HAVE_ARCH_VMAP_STACK')) {
-        const first = HAVE_ARCH_VMAP_STACK_SINCE[arch];
-        const who = first === null ? `${arch} never selects` : `${arch} selects since ${first}`;
+        const who = `${arch} selects ${selectedSince(arch)}`;
         return `depends on HAVE_ARCH_VMAP_STACK, which ${who}; this is ${arch} ${version}`;
       }
       if (!is('KASAN') || is('KASAN_VMALLOC')) return null;

@@ -28,7 +28,11 @@ export interface KconfigAnswer {
   readonly arch: Arch;
   readonly version: string;
   readonly rows: readonly KconfigRow[];
-  /** The value of one option; `n` for one that the version does not know. */
+  /**
+   * The value of one option; `n` for one that the version does not know.
+   *
+   * @throws RangeError for one of which nothing is known on this architecture: it has no row either
+   */
   value(option: string): 'y' | 'n';
 }
 
@@ -48,7 +52,7 @@ export interface KconfigContext {
  * Only options about stacks are known, and of KASAN only what concerns them, on x86_64.
  *
  * @throws RangeError for an unknown architecture, version or option, and for an answer that the
- *   dependencies do not allow, with the reason
+ *   dependencies do not allow, or of whose option nothing is known on the architecture, with the reason
  */
 export function kconfig(request: KconfigRequest): KconfigAnswer {
   const arch = request.arch ?? 'x86_64';
@@ -63,6 +67,7 @@ export function kconfig(request: KconfigRequest): KconfigAnswer {
   const asked = readAnswers(request.options ?? {});
   const rows: KconfigRow[] = [];
   const values = new Map<string, boolean>();
+  const unknown = new Map<string, string>();
   const context: KconfigContext = {
     arch,
     version,
@@ -70,6 +75,12 @@ export function kconfig(request: KconfigRequest): KconfigAnswer {
     is: (option) => values.get(option) ?? false,
   };
   for (const option of OPTIONS) {
+    const whyUnknown = option.unknown?.(context) ?? null;
+    if (whyUnknown !== null) {
+      unknown.set(option.name, whyUnknown);
+      if (asked.has(option.name)) throw new RangeError(`${option.name}: ${whyUnknown}`);
+      continue;
+    }
     const row = resolve(option, asked.get(option.name), context);
     values.set(option.name, row.value === 'y');
     rows.push(row);
@@ -78,7 +89,11 @@ export function kconfig(request: KconfigRequest): KconfigAnswer {
     arch,
     version,
     rows,
-    value: (option) => (values.get(option) ? 'y' : 'n'),
+    value: (option) => {
+      const why = unknown.get(option);
+      if (why !== undefined) throw new RangeError(`${option}: ${why}`);
+      return values.get(option) ? 'y' : 'n';
+    },
   };
   Object.defineProperty(answer, Symbol.for('nodejs.util.inspect.custom'), {
     value: () => dotConfig(answer),

@@ -29,7 +29,15 @@ describe('kconfig', () => {
       () => ask('x86_64', '4.8'),
       /VMAP_STACK=y is impossible: depends on HAVE_ARCH_VMAP_STACK, which x86_64 selects since 4\.9; this is x86_64 4\.8/,
     );
-    assert.throws(() => ask('mips', '6.19'), /which mips never selects/);
+    assert.throws(() => ask('mips', '6.19'), /which mips selects in no tree up to 6\.19/);
+    // Only trees are known of these: the release may be an older one.
+    for (const [arch, version] of [
+      ['powerpc', '5.6'],
+      ['s390', '4.19'],
+      ['um', '5.16'],
+      ['arm', '5.18'],
+    ] as const)
+      assert.throws(() => ask(arch, version), /selects in no tree read that is older than/);
     assert.equal(ask('arm', '6.1').value('VMAP_STACK'), 'y');
   });
 
@@ -72,6 +80,20 @@ describe('kconfig', () => {
       );
       for (const { option, why } of rows) assert.ok(why.length > 0, `${version} ${option}`);
     }
+  });
+
+  it('says nothing of an option that was looked up for x86 only', () => {
+    const arm64 = kconfig({ arch: 'arm64', version: '6.1' });
+    assert.doesNotMatch(inspect(arm64), /THREAD_INFO_IN_TASK|KASAN/);
+    assert.throws(
+      () => arm64.value('THREAD_INFO_IN_TASK'),
+      /THREAD_INFO_IN_TASK: known here for x86_64 and x86_32 only, not for arm64/,
+    );
+    assert.throws(
+      () => kconfig({ arch: 'arm64', version: '6.1', options: { KASAN: false } }),
+      /KASAN: known here for x86_64 only, not for arm64/,
+    );
+    assert.equal(arm64.value('VMAP_STACK'), 'y');
   });
 
   it('takes answers as y and n or true and false, with or without CONFIG_', () => {
