@@ -74,7 +74,14 @@ describe('the words of the kernel when memory runs out', () => {
     );
     assert.equal(
       header('3.14'),
-      'sh invoked oom-killer: gfp_mask=0x2000d0, order=1, oom_score_adj=0',
+      'sh invoked oom-killer: gfp_mask=0x3000d0, order=1, oom_score_adj=0',
+    );
+    // 3.16 took __GFP_KMEMCG away.
+    assert.match(header('3.16'), /gfp_mask=0x2000d0,/);
+    // qemu-system-x86 of Ubuntu's 4.4.0-62.
+    assert.equal(
+      header('4.4'),
+      'sh invoked oom-killer: gfp_mask=0x26000c0, order=1, oom_score_adj=0',
     );
     // gpg-agent of a 4.9.0-1.fc26.
     assert.equal(
@@ -87,7 +94,7 @@ describe('the words of the kernel when memory runs out', () => {
     );
     assert.equal(
       header('4.14'),
-      'sh invoked oom-killer: gfp_mask=0x15080c0(GFP_KERNEL_ACCOUNT|__GFP_ZERO), nodemask=(null),  order=1, oom_score_adj=0',
+      'sh invoked oom-killer: gfp_mask=0x17000c0(GFP_KERNEL_ACCOUNT|__GFP_NOTRACK), nodemask=(null),  order=1, oom_score_adj=0',
     );
     assert.equal(
       allocationFailureLine('hog', 2, gfpOf('6.1', 'THREADINFO_GFP'), '6.1'),
@@ -95,7 +102,7 @@ describe('the words of the kernel when memory runs out', () => {
     );
     assert.equal(
       allocationFailureLine('fork', 1, gfpOf('3.14', 'THREADINFO_GFP'), '3.14'),
-      'fork: page allocation failure: order:1, mode:0x2000d0',
+      'fork: page allocation failure: order:1, mode:0x3000d0',
     );
     const [task] = parseTasks([
       '[     24]     0    24     4857     4786   114688        0             0 hog',
