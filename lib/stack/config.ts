@@ -1,4 +1,5 @@
 import type { Levels, VirtAddr } from '../x86/addr';
+import { sinceVersion } from '../mm/kernel-version';
 import { kconfig } from './kconfig';
 import { featuresOf, type KernelFeatures } from './versions';
 
@@ -141,6 +142,11 @@ export function kernelConfig(era: Era, options: KernelOptions = {}): KernelConfi
     );
   }
   const KASAN = options.kasan ?? false;
+  if (KASAN && VMAP_STACK && !sinceVersion(version, '5.5')) {
+    throw new RangeError(
+      `VMAP_STACK depends on !KASAN until KASAN_VMALLOC came with 5.5: expected era 16k with KASAN, got vmap for ${version}`,
+    );
+  }
   const DEBUG_STACKOVERFLOW = options.stackOverflowCheck ?? false;
   // Refuses, with Kconfig's reason, what this version can't be built with.
   kconfig({

@@ -53,8 +53,8 @@ export function stackCharges(m: Machine): StackCharges {
  * Which memory cgroup pays for which stacks, of one CPU and its cache.
  *
  * While the page allocator charged (__GFP_ACCOUNT), a cached stack went on being paid for by the cgroup in
- * which it was first allocated, which it kept from dying; since the charge follows the task (Roman
- * Gushchin, 2018) it does not. A model without a machine; {@link stackCharges} reads one.
+ * which it was first allocated, which it kept from dying; since the charge follows the task (9b6f7e163cd0,
+ * v4.20) it does not. A model without a machine; {@link stackCharges} reads one.
  */
 export class StackMemcg {
   private readonly cache: { owner: string | null }[] = [];

@@ -90,7 +90,7 @@ function rangesLeft({ config, vmalloc, hasSnapshot }: Machine): readonly Range[]
   return first < base ? [{ start: first, end: base }, above] : [above];
 }
 
-/** Whether THREADINFO_GFP has __GFP_ZERO: since 4.14 always, before that for DEBUG_STACK_USAGE. */
+/** Whether THREADINFO_GFP has __GFP_ZERO: since 4.17 always, before that for DEBUG_STACK_USAGE. */
 function clearsNew(config: KernelConfig): boolean {
   return config.clearsNewStack || config.DEBUG_STACK_USAGE;
 }

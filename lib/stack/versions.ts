@@ -50,8 +50,8 @@ export interface KernelFeatures {
   /** The stack of a dead task is freed before its task_struct (68f24b08ee89, with THREAD_INFO_IN_TASK). */
   readonly freesStackEarly: boolean;
   /**
-   * Who charges a stack to its memory cgroup: nobody, the page allocator (__GFP_ACCOUNT, so that a cached
-   * stack stays with the cgroup that first had it), or fork and exit by hand.
+   * Who charges a stack to its memory cgroup: nobody, the allocation (__GFP_KMEMCG or __GFP_ACCOUNT, so that a
+   * cached stack stays with the cgroup that first had it), or fork and exit by hand.
    */
   readonly memcgCharge: 'none' | 'allocation' | 'task';
   /** Guard pages around the IRQ stack (VMAP_STACK) and between the exception stacks. */
@@ -174,6 +174,8 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       threadInfo: threadInfo104('saved_preempt_count', 'sig_on_uaccess_error, uaccess_err'),
       // df_debug(): not in 3.6.
       doubleFault: 'halts',
+      // 2ad306b17c0a, v3.8: THREADINFO_GFP_ACCOUNTED
+      memcgCharge: 'allocation',
     },
   ],
   // 6538b8ea886e "x86_64: expand kernel stack to 16K"
@@ -188,8 +190,6 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       stackEndCheck: 'panic',
       threadInfo: THREAD_INFO_40,
       istStacks: IST_WITHOUT_SS,
-      // THREADINFO_GFP is 0x27000c0 (GFP_KERNEL_ACCOUNT) in logs of 4.5 to 4.7; 4.4 is taken to be alike.
-      memcgCharge: 'allocation',
     },
   ],
   // 2deb4be28077 "x86/dumpstack: When OOPSing, rewind the stack before do_exit()"
@@ -208,11 +208,21 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['4.10', {}],
   // Tree; those of 4.8 and 4.9 do without `,ip:`.
   ['4.12', { stackOverflowCheck: 'overflown, ip' }],
-  ['4.14', { clearsReusedStack: true, clearsNewStack: true }],
+  ['4.14', {}],
   ['4.15', {}],
-  // `status`: debug information of Ubuntu's 4.15.0-20 (with stable's patches) has it, of 4.13.0-16 not.
-  ['4.17', { threadInfo: flagsOnly(16, [{ name: 'status', offset: 8, size: 4 }]) }],
-  ['4.20', {}],
+  [
+    '4.17',
+    {
+      // Debug information of Ubuntu's 4.15.0-20 (with stable's patches) has `status`, of 4.13.0-16 not.
+      threadInfo: flagsOnly(16, [{ name: 'status', offset: 8, size: 4 }]),
+      // e01e80634ecd. Stable took it over in 4.14.60; that of mainline's releases 4.17 was the first is not
+      // verified: a mail of July 2018 has it in Linus's tree, the tree of 4.20 has it.
+      clearsReusedStack: true,
+      clearsNewStack: true,
+    },
+  ],
+  // 9b6f7e163cd0 "mm: rework memcg kernel stack accounting"
+  ['4.20', { memcgCharge: 'task' }],
   ['5.0', {}],
   [
     '5.2',
@@ -229,7 +239,7 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['5.6', { doubleFault: 'dies' }],
   ['5.7', {}],
   // The #DF handler enters with nmi_enter(): an overrun through #DF panics the machine.
-  ['5.8', { doubleFaultIsNmi: true, memcgCharge: 'task' }],
+  ['5.8', { doubleFaultIsNmi: true }],
   [
     '5.11',
     {
@@ -238,14 +248,12 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
     },
   ],
   ['5.14', {}],
-  // 44b979fa302c, 7fae4c24a2b8; read in 5.17, dated 5.16 by their pull requests
-  ['5.16', { istStacks: ofSize(IST_WITH_VC, KB8), guardHitAbove: false }],
-  ['5.19', {}],
-  ['6.1', {}],
-  ['6.5', {}],
+  // 44b979fa302c, 7fae4c24a2b8, bcf9033e5449 (`cpu`); the first two read in 5.17, dated by their pull requests
   [
-    '6.8',
+    '5.16',
     {
+      istStacks: ofSize(IST_WITH_VC, KB8),
+      guardHitAbove: false,
       threadInfo: flagsOnly(24, [
         SYSCALL_WORK,
         { name: 'status', offset: 16, size: 4 },
@@ -253,6 +261,10 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       ]),
     },
   ],
+  ['5.19', {}],
+  ['6.1', {}],
+  ['6.5', {}],
+  ['6.8', {}],
   ['6.10', {}],
   ['6.12', {}],
   ['6.14', {}],
