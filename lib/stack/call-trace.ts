@@ -1,4 +1,6 @@
 import type { VirtAddr } from '../x86/addr';
+import { sinceVersion } from '../mm/kernel-version';
+import type { KernelConfig } from './config';
 import type { Machine } from './machine';
 import { readRegs, shortRegisterLines } from './registers-text';
 import { stackAt, type KernelStack } from './stack-info';
@@ -16,6 +18,10 @@ const h = (value: bigint) => value.toString(16).padStart(16, '0');
  * show_trace_log_lvl(): every word of the stack that points into the kernel's text, newest first. Those that
  * unwinding does not lead to are marked `? `: left over from earlier calls.
  *
+ * 6.4 to 6.14 begin where the stack is now instead of at `from` (2e4be0d011f2; undone by 2c118f50d7fd): after an
+ * exception with the frames of its handler. Those of C functions (`? die+…`, `? exc_double_fault+…`), which the
+ * model's handlers do not have, are left out.
+ *
  * Runs of one line are folded as the recordings fold them.
  */
 export function callTrace(m: Machine, from: UnwindState): string[] {
@@ -27,7 +33,7 @@ export function callTrace(m: Machine, from: UnwindState): string[] {
     else entries.set(step.regs, step.state.rsp);
   }
   const visited = new Set<VirtAddr>();
-  let at: VirtAddr | null = from.rsp & ~7n;
+  let at: VirtAddr | null = (beginsHere(m.config) ? m.cpu.rsp : from.rsp) & ~7n;
   while (at !== null) {
     const stack: KernelStack | null = stackAt(m, at) ?? overflowed(m, at);
     if (!stack || visited.has(stack.base)) break;
@@ -38,6 +44,9 @@ export function callTrace(m: Machine, from: UnwindState): string[] {
   }
   return folded(lines);
 }
+
+const beginsHere = ({ version }: KernelConfig) =>
+  sinceVersion(version, '6.4') && !sinceVersion(version, '6.15');
 
 /** A stack that has run into the page below it is shown from its base on; before 4.9 not at all. */
 function overflowed(m: Machine, at: VirtAddr): KernelStack | null {

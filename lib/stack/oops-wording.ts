@@ -38,7 +38,7 @@ export interface OopsWording {
   readonly summary: 'raw' | 'line' | 'registers';
   /** `<TASK>` and `</TASK>` around the task's part of a call trace. */
   readonly namesTaskStack: boolean;
-  /** `stack-protector: Kernel stack is corrupted in: ` an address, or a symbol. */
+  /** `stack-protector: Kernel stack is corrupted in: ` an address by %p, or a symbol by %pB. */
   readonly stackChkFail: 'address' | 'symbol';
   /** panic() dumps the stack even after an oops. */
   readonly panicAlwaysDumps: boolean;
@@ -104,15 +104,16 @@ export const WORDING_CHANGES: ReadonlyMap<string, Partial<OopsWording>> = new Ma
   // A 4.4.0 log of a corrupted stack end.
   ['4.4', { panicEnd: 'open', kernelOffset: true }],
   // Tree: ti is gone with thread_info from the stack.
-  ['4.9', { taskPointers: 'stack', stackChkFail: 'symbol' }],
+  ['4.9', { taskPointers: 'stack' }],
   // bb5e5ce545f2 and 0ee1dd9f5e7e: no kernel text addresses, no raw stack in a dump.
   ['4.10', { rawAddresses: false, summary: 'line' }],
   // A 4.14.4 log; p4d came with 4.12.
   ['4.14', { printsP4d: true }],
-  // Logs of 4.15-rc: `task:` and `task.stack:` are hashed.
-  ['4.15', { hashesPointers: true }],
-  // A 4.17.3 log: no task line; the page-table isolation is named since 4.15.
-  ['4.17', { taskPointers: 'none', dieFlags: ' SMP NOPTI', ipLine: false, panicEnd: 'closed' }],
+  // Logs of 4.15-rc: `task:` and `task.stack:` are hashed. Page-table isolation is named since; logs of
+  // 4.16.0-rc1 and -rc7 have ` SMP PTI`.
+  ['4.15', { hashesPointers: true, dieFlags: ' SMP NOPTI' }],
+  // A 4.17.3 log: no task line. %pB is 0862ca422b79, between commits of 4.15 and 4.18 in the history of panic.c.
+  ['4.17', { taskPointers: 'none', ipLine: false, panicEnd: 'closed', stackChkFail: 'symbol' }],
   // exec_summary_regs; 4.18 by its commit 602bd705da33.
   ['4.20', { modules: 'after', summary: 'registers' }],
   // Logs of 5.0 and 5.1: `#PF error: [normal kernel read fault]`.

@@ -4,7 +4,7 @@ import { callTrace, stackWords } from './call-trace';
 import type { KernelConfig } from './config';
 import type { FrameRule, KernelFunction } from './kernel-text';
 import type { Machine } from './machine';
-import { taskLines } from './oops';
+import { pointerText, taskLines } from './oops';
 
 /** Registers that panic() and dump_stack() are taken to save: their frames are not those of any one build. */
 const PANIC_SAVES = ['rbp', 'r12', 'rbx'] as const;
@@ -84,7 +84,7 @@ export function stackChkFail(m: Machine, returnAddress: VirtAddr): void {
   const where =
     form === 'symbol'
       ? m.text.symbolizeReturn(returnAddress)
-      : returnAddress.toString(16).padStart(16, '0');
+      : pointerText(m, returnAddress).padStart(16, '0');
   const from = m.text.named('__stack_chk_fail').address + IN_STACK_CHK_FAIL;
   m.push(returnAddress);
   panic(m, `stack-protector: Kernel stack is corrupted in: ${where}`, from);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { KernelOptions } from '../../lib/stack/config';
+import { overrun } from '../../lib/stack/overrun';
 import { command, startProbe, wakeProbe } from '../../lib/stack/probe';
 import { lab, returnTo, touch } from './oops-lab';
 
@@ -156,6 +157,29 @@ describe('a page fault in the kernel', () => {
     assert.equal(last[last.length - 1], 'note: kstk/0[85] exited with irqs disabled');
   });
 
+  it('has the frames of its handler at the head of the trace from 6.4 to 6.14', () => {
+    const trace = (kernel: string) => {
+      const lines = touch(kernel, UNMAPPED);
+      const [start, end] = [lines.indexOf('Call Trace:'), lines.indexOf(' </TASK>')];
+      return lines.slice(start + 1, end).filter((line) => !/kthread|ret_from_fork/.test(line));
+    };
+    for (const kernel of ['6.1', '6.3', '6.15', '6.19'])
+      assert.deepEqual(trace(kernel), [' <TASK>'], kernel);
+    const handler = [' ? asm_exc_page_fault+0x22/0x30', ' ? kfn.cold+0x28/0x30 [kstk]'];
+    for (const kernel of ['6.4', '6.14'])
+      assert.deepEqual(trace(kernel).slice(0, 3), [' <TASK>', ...handler], kernel);
+    // A guard hit: the handler of the #DF has a stack of its own, as in a log of 6.10.0-rc6.
+    const lines = overrun({ era: 'vmap', kernel: '6.10', frame: 256 }).console;
+    assert.deepEqual(lines.slice(lines.indexOf('Call Trace:') + 1).slice(0, 6), [
+      ' <#DF>',
+      ' ? asm_exc_double_fault+0x22/0x30',
+      ' ? recurse+0x83/0xb0 [kstk]',
+      ' </#DF>',
+      ' <TASK>',
+      ' recurse+0x98/0xb0 [kstk]',
+    ]);
+  });
+
   it('dumps the stack word by word up to 4.9, with the addresses of code', () => {
     for (const kernel of ['2.6.32', '3.14', '4.4', '4.9']) {
       const { m, probe } = lab(kernel);
@@ -178,6 +202,14 @@ describe('a page fault in the kernel', () => {
       assert.match(m.console[at + 6], /^ \[<[0-9a-f]{16}>\] (\? )?kthread\+0xda\/0x100$/);
     }
     assert.ok(!touch('4.10', UNMAPPED).some((line) => /^Stack:|\[</.test(line)));
+  });
+
+  it('shows in CR4 what the kernel knows of: SMEP since 3.0, SMAP since 3.7', () => {
+    const cr4 = (kernel: string) =>
+      touch(kernel, UNMAPPED).flatMap((line) => / CR4: ([0-9a-f]+)/.exec(line)?.[1] ?? [])[0];
+    assert.equal(cr4('2.6.32'), '00000000000000a0');
+    assert.equal(cr4('3.6'), '00000000001000a0');
+    assert.equal(cr4('3.14'), '00000000003000a0');
   });
 
   it('hashes the pointers to the task that 4.15 and 4.16 still print', () => {
@@ -256,6 +288,12 @@ describe('what the kernel says of how it was built', () => {
       assert.deepEqual(flags(kernel, { smp: false }), [''], kernel);
     const [line] = oops('6.19', { smp: false }).filter((text) => text.startsWith('CPU:'));
     assert.equal(line, 'CPU: 0 UID: 0 PID: 85 Comm: kstk/0 Not tainted 6.19 #1 NONE');
+  });
+
+  it('names page-table isolation since 4.15', () => {
+    assert.deepEqual(flags('4.14', {}), [' SMP']);
+    for (const kernel of ['4.15', '4.16', '5.14'])
+      assert.deepEqual(flags(kernel, {}), [' SMP NOPTI'], kernel);
   });
 
   it('is KASAN before the page-table isolation', () => {
