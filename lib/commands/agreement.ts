@@ -1,15 +1,11 @@
 import { agreement, type Agreement, type AgreementRow } from '../experiments/agreement';
 import type { LeftOut, Recordings } from '../experiments/recordings';
 import { parseRecordedRunaways, RUNAWAY_ENDINGS } from '../experiments/recorded-runaways';
-import {
-  ENDINGS,
-  parseRecordedRuns,
-  RECORDED_RUNS,
-  type RecordedRun,
-} from '../experiments/recorded-runs';
+import { ENDINGS, parseRecordedRuns, RECORDED_RUNS } from '../experiments/recorded-runs';
 import type { RunawayAgreement } from '../experiments/runaway-agreement';
 import type { Register } from '.';
 import { readText, refusing, wholeNumber } from './options';
+import { UsageError } from './usage-error';
 
 interface Flags {
   readonly recordings?: string;
@@ -47,37 +43,64 @@ export const register: Register = (program) => {
     )
     .option('--json', 'one line of JSON')
     .action(({ recordings, runaways, seeds, seed, populations, json }: Flags) => {
-      const result = refusing(() => {
-        const given = recordings === undefined ? OWN : readRecordings(recordings);
-        const endless =
-          runaways === undefined
-            ? { runs: recordings === undefined ? undefined : [], leftOut: [] }
-            : parseRecordedRunaways(readText('runaways', runaways));
-        const leftOut = [...given.leftOut, ...endless.leftOut];
-        return {
-          ...agreement(given.runs, { seeds, seed, populations, runaways: endless.runs }),
-          leftOut,
-        };
-      });
+      if (recordings === '-' && runaways === '-') {
+        throw new UsageError(
+          '--recordings, --runaways: expected at most one from standard input (-), got both',
+        );
+      }
+      const given = recordings === undefined ? null : readRuns(recordings);
+      const endless = runaways === undefined ? null : readRunaways(runaways);
+      const result = {
+        ...refusing(() =>
+          agreement(given?.runs ?? RECORDED_RUNS, {
+            ...{ seeds, seed, populations },
+            // The recorded ones belong to the recorded runs: with others they are not asked for.
+            runaways: endless?.runs ?? (given ? [] : undefined),
+          }),
+        ),
+        leftOut: [...leftOutOf('recordings', given), ...leftOutOf('runaways', endless)],
+      };
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(result));
     });
 };
 
-const OWN = { runs: RECORDED_RUNS, leftOut: [] };
+const readRuns = (file: string) =>
+  read('recordings', file, 'overrun with a result', parseRecordedRuns);
+const readRunaways = (file: string) =>
+  read('runaways', file, 'endless recursion with an end', parseRecordedRunaways);
 
-function readRecordings(file: string): Recordings<RecordedRun> {
-  const found = parseRecordedRuns(readText('recordings', file));
+/** The recordings in the file that was given to an option; at least one. */
+function read<T>(
+  option: From,
+  file: string,
+  what: string,
+  parse: (text: string) => Recordings<T>,
+): Recordings<T> {
+  const text = readText(option, file);
+  let found: Recordings<T>;
+  try {
+    found = parse(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`--${option}: ${error.message}`);
+    throw error;
+  }
   if (found.runs.length > 0) return found;
-  throw new RangeError(
-    `recordings: expected at least one overrun with a result, got ${leftOutText(found.leftOut) || 'an empty file'}`,
+  throw new UsageError(
+    `--${option}: expected at least one ${what}, got ${leftOutText(found.leftOut) || 'an empty file'}`,
   );
 }
 
-/** `3 × no result, 2 × endless recursion` */
-const leftOutText = (leftOut: readonly LeftOut[]) =>
-  leftOut.map(({ why, lines }) => `${lines} × ${why}`).join(', ');
+type From = 'recordings' | 'runaways';
+type LeftOutFrom = LeftOut & { readonly from: From };
 
-type Result = Agreement & { readonly leftOut: readonly LeftOut[] };
+const leftOutOf = (from: From, found: Recordings<unknown> | null): LeftOutFrom[] =>
+  (found?.leftOut ?? []).map((left) => ({ from, ...left }));
+
+/** `3 × no result (from line 2), 2 × endless recursion (from line 7)` */
+const leftOutText = (leftOut: readonly LeftOut[]) =>
+  leftOut.map(({ why, lines, first }) => `${lines} × ${why} (from line ${first})`).join(', ');
+
+type Result = Agreement & { readonly leftOut: readonly LeftOutFrom[] };
 
 function table(result: Result): string {
   const { rows, runs, trials, logLoss, baselineLogLoss, runaway, leftOut } = result;
@@ -90,7 +113,10 @@ function table(result: Result): string {
     '',
     `${runs} recorded runs, ${trials} trials.`,
     `Mean log-loss of predicting each real run: ${logLoss.toFixed(3)}; of always answering the recorded shares: ${baselineLogLoss.toFixed(3)}.`,
-    ...(leftOut.length > 0 ? [`Left out: ${leftOutText(leftOut)}.`] : []),
+    ...(['recordings', 'runaways'] as const).flatMap((option) => {
+      const own = leftOut.filter(({ from }) => from === option);
+      return own.length > 0 ? [`Left out of --${option}: ${leftOutText(own)}.`] : [];
+    }),
     ...(runaway.runs > 0 ? runawayLines(runaway) : []),
     '',
   ].join('\n');

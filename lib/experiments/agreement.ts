@@ -65,8 +65,8 @@ const LIMITS: Readonly<Record<NeighbourKind, string>> = {
 
 /**
  * Simulates recorded overruns with the same kernel, kind of overrun, frame geometry and class of the page
- * below, and sets the endings side by side; endless recursions likewise. Nothing of the recorded endings enters
- * the simulation.
+ * below, and sets the endings side by side; nothing of the recorded endings enters the simulation. Endless
+ * recursions likewise, but for what {@link runawayAgreement} says.
  *
  * @throws RangeError without runs, or for fewer than one seed
  */

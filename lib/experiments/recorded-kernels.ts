@@ -23,7 +23,3 @@ export function recordedConfig(kernel: RecordedKernel): KernelConfig {
 export function recordedKernel(name: string): RecordedKernel | null {
   return RECORDED_KERNELS.find((known) => known === name) ?? null;
 }
-
-/** For a line whose kernel nobody here knows how to build. */
-export const unknownKernel = (name: string): string =>
-  `kernel ${name}, not one of ${RECORDED_KERNELS.join(', ')}`;

@@ -1,6 +1,6 @@
 import data from '../data/recorded-runaways.json';
-import { recordedKernel, unknownKernel, type RecordedKernel } from './recorded-kernels';
-import { parseRecordings, type Recordings } from './recordings';
+import { recordedKernel, RECORDED_KERNELS, type RecordedKernel } from './recorded-kernels';
+import { parseRecordings, unknown, type Recordings } from './recordings';
 
 /** How a machine ended whose kernel recursed without end: `alive` only if the recursing task died alone. */
 export const RUNAWAY_ENDINGS = ['panic', 'reset', 'hang', 'alive'] as const;
@@ -24,30 +24,67 @@ const REBOOTS = /^(__const_udelay|delay_)/;
 /**
  * Reads recorded endless recursions, one JSON object a line, by the guest's state at the end: still running
  * (but silent) is `hang`; stopped by a reset is `panic` if panic() asked for it, else a triple fault. Left out
- * and counted: kernels that are not known here.
+ * and counted: kernels that are not known here, and ends that contradict themselves or can't be told.
  *
  * @throws RangeError that names the line and what was expected there
  */
 export function parseRecordedRunaways(text: string): Recordings<RecordedRunaway> {
   return parseRecordings(text, (raw) => {
-    const { kernel, fill, qemu_status: status, rip_symbol: symbol, events } = raw;
-    if (typeof kernel !== 'string' || typeof status !== 'string' || typeof fill !== 'number') {
+    const { kernel, fill } = raw;
+    if (typeof kernel !== 'string' || typeof fill !== 'number' || !('qemu_status' in raw)) {
       throw new RangeError(
         `expected the keys kernel, fill and qemu_status, got ${Object.keys(raw).join(', ') || 'none'}`,
       );
     }
-    const state = /\b(running|shutdown)\b/.exec(status)?.[1];
-    if (!state) {
+    if (!Number.isInteger(fill) || fill < 0) {
       throw new RangeError(
-        `qemu_status: expected "… running" or "… (shutdown)", got ${JSON.stringify(status)}`,
+        `fill: expected 0 (few bytes of a frame written) or a whole number from 1 (all), got ${fill}`,
       );
     }
+    const end = readEnd(raw);
     const known = recordedKernel(kernel);
-    if (!known) return unknownKernel(kernel);
-    const said =
-      Array.isArray(events) && events.some((event) => /Kernel panic/.test(String(event)));
-    const panicked = said || (typeof symbol === 'string' && REBOOTS.test(symbol));
-    const ending = state === 'running' ? 'hang' : panicked ? 'panic' : 'reset';
+    if (!known) return unknown('kernel', kernel, RECORDED_KERNELS);
+    const ending = endingOf(end);
+    if (typeof ending !== 'string') return ending.untold;
     return { kernel: known, frames: fill === 0 ? 'sparse' : 'dense', ending };
   });
+}
+
+/** What was recorded of the end; null where a key is missing. */
+interface End {
+  readonly state: 'running' | 'shutdown';
+  readonly reset: boolean | null;
+  readonly symbol: string | null;
+  readonly events: readonly string[] | null;
+}
+
+function readEnd(raw: Readonly<Record<string, unknown>>): End {
+  const { qemu_status: status, rip_symbol: symbol = null, events = null, reset = null } = raw;
+  const refuse = (key: string, expected: string) =>
+    new RangeError(`${key}: expected ${expected}, got ${JSON.stringify(raw[key])}`);
+  const state = /\b(running|shutdown)\b/.exec(typeof status === 'string' ? status : '')?.[1];
+  if (!state) throw refuse('qemu_status', '"… running" or "… (shutdown)"');
+  if (symbol !== null && typeof symbol !== 'string') {
+    throw refuse('rip_symbol', 'the name of a function, or null');
+  }
+  if (events !== null && !isTexts(events)) throw refuse('events', 'a list of lines');
+  if (reset !== null && typeof reset !== 'boolean') throw refuse('reset', 'true or false');
+  return { state: state as End['state'], reset, symbol, events };
+}
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string');
+
+/** How it ended, or why that can't be told. */
+function endingOf({ state, reset, symbol, events }: End): RunawayEnding | { untold: string } {
+  const said = events?.some((event) => event.includes('Kernel panic')) ?? false;
+  const panicked = said || (symbol !== null && REBOOTS.test(symbol));
+  if (state === 'running') {
+    if (reset) return { untold: 'still running, but reset' };
+    return panicked ? { untold: 'still running, but after a panic' } : 'hang';
+  }
+  if (reset === false) return { untold: 'shut down, but not reset' };
+  if (panicked) return 'panic';
+  if (events !== null || symbol !== null) return 'reset';
+  return { untold: 'reset, but neither events nor rip_symbol say by whom' };
 }

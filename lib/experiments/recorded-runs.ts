@@ -5,10 +5,10 @@ import type { TrialOptions } from '../stack/trial';
 import {
   recordedConfig,
   recordedKernel,
-  unknownKernel,
+  RECORDED_KERNELS,
   type RecordedKernel,
 } from './recorded-kernels';
-import { parseRecordings, type Recordings } from './recordings';
+import { parseRecordings, unknown, type Recordings } from './recordings';
 
 /** How a finite overrun ended: within about a second, later, or not seen at all. */
 export const ENDINGS = ['immediate', 'delayed', 'silent'] as const;
@@ -38,6 +38,10 @@ const CLASSES: Readonly<Record<string, NeighbourKind>> = {
   kother: 'other',
 };
 
+const MODES = ['jumpN', 'politeNdense', 'politeNsparse', 'control'];
+/** Bytes, the N of a mode: a quarter of the address space, whose upper half is the kernel's. */
+const MOST = 2 ** 46;
+
 /**
  * What the probe was told in a recorded mode: `jumpN` is an alloca of THREAD_SIZE − 512 + N bytes;
  * `politeN…` recursion to N bytes below the base, with the frames of the recording; `control` no overrun, but a
@@ -46,23 +50,26 @@ const CLASSES: Readonly<Record<string, NeighbourKind>> = {
  * @throws RangeError for a mode that is not known or has no end
  */
 export function recordedMode(mode: string, config: KernelConfig): TrialOptions {
+  const options = optionsOf(mode, config);
+  if (options) return options;
+  throw new RangeError(
+    `mode: expected ${MODES.join(', ')} with N up to ${MOST}, got ${JSON.stringify(mode)}`,
+  );
+}
+
+function optionsOf(mode: string, config: KernelConfig): TrialOptions | null {
   if (mode === 'control') return { alloca: 64 };
-  const jump = /^jump(\d+)$/.exec(mode);
-  if (jump) return { alloca: config.THREAD_SIZE - 512 + Number(jump[1]) };
-  const polite = /^polite(\d+)(dense|sparse)$/.exec(mode);
-  if (!polite) {
-    throw new RangeError(
-      `mode: expected jumpN, politeNdense, politeNsparse or control, got ${JSON.stringify(mode)}`,
-    );
-  }
-  const past = Number(polite[1]);
-  if (polite[2] === 'sparse') return { past, frames: 'sparse', frame: 512 };
-  return { past, frames: 'dense', frame: past > 2048 ? 256 : 128 };
+  const [, jump, polite, frames] = /^(?:jump(\d+)|polite(\d+)(dense|sparse))$/.exec(mode) ?? [];
+  const below = Number(jump ?? polite);
+  if (!(below <= MOST)) return null;
+  if (jump !== undefined) return { alloca: config.THREAD_SIZE - 512 + below };
+  if (frames === 'sparse') return { past: below, frames: 'sparse', frame: 512 };
+  return { past: below, frames: 'dense', frame: below > 2048 ? 256 : 128 };
 }
 
 /**
- * Reads recorded runs, one JSON object a line. Left out and counted: runs without a result, endless recursion,
- * and kernels that are not known here.
+ * Reads recorded runs, one JSON object a line. Left out and counted: kernels, modes and classes of pages that
+ * are not known here, endless recursion, and runs without a result.
  *
  * @throws RangeError that names the line and what was expected there
  */
@@ -78,21 +85,21 @@ function readRun(raw: Readonly<Record<string, unknown>>): RecordedRun | string {
     );
   }
   const known = recordedKernel(kernel);
-  if (!known) return unknownKernel(kernel);
+  if (!known) return unknown('kernel', kernel, RECORDED_KERNELS);
   if (mode.startsWith('runaway')) return 'endless recursion';
   const config = recordedConfig(known);
-  recordedMode(mode, config);
+  if (!optionsOf(mode, config)) return unknown('mode', mode, MODES);
   const ending = ENDINGS.find(
     (name) => typeof outcome === 'string' && outcome.split(':')[0] === name,
   );
   if (!ending) return 'no result';
   if (config.VMAP_STACK || mode === 'control') return { kernel: known, mode, below: 'any', ending };
-  const found = /\bclass (\w+)/.exec(typeof below === 'string' ? below : '');
-  const neighbour = found ? CLASSES[found[1]] : undefined;
-  if (!neighbour) {
+  const name = /\bclass (\w+)/.exec(typeof below === 'string' ? below : '')?.[1];
+  if (name === undefined) {
     throw new RangeError(
       `below: expected "… class C …" with C one of ${Object.keys(CLASSES).join(', ')}, got ${JSON.stringify(below)}`,
     );
   }
-  return { kernel: known, mode, below: neighbour, ending };
+  if (!Object.hasOwn(CLASSES, name)) return unknown('page below', name, Object.keys(CLASSES));
+  return { kernel: known, mode, below: CLASSES[name], ending };
 }

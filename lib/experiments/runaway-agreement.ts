@@ -86,16 +86,17 @@ export function runawayAgreement(
       }
     }
   }
-  const predicted = (run: RecordedRunaway) =>
-    smoothed(simulated.get(`${run.kernel} ${run.frames}`)!);
+  const counts = (run: RecordedRunaway) => simulated.get(`${run.kernel} ${run.frames}`)!;
   const overall = sharesOf(runs);
   const loss = (shares: (run: RecordedRunaway) => RunawayShares) =>
     runs.reduce((sum, run) => sum - Math.log(shares(run)[run.ending]), 0) / runs.length;
   return {
-    rows: kernels.map((kernel) => rowOf(kernel, runs, predicted)),
+    rows: kernels.map((kernel) =>
+      rowOf(kernel, runs, (run) => byEnding((ending) => counts(run)[ending] / seeds)),
+    ),
     runs: runs.length,
     trials: simulated.size * seeds,
-    logLoss: runs.length > 0 ? loss(predicted) : 0,
+    logLoss: runs.length > 0 ? loss((run) => smoothed(counts(run))) : 0,
     baselineLogLoss: runs.length > 0 ? loss(() => overall) : 0,
     limits: LIMITS,
   };
@@ -104,12 +105,12 @@ export function runawayAgreement(
 function rowOf(
   kernel: RecordedKernel,
   all: readonly RecordedRunaway[],
-  predicted: (run: RecordedRunaway) => RunawayShares,
+  simulated: (run: RecordedRunaway) => RunawayShares,
 ): RunawayRow {
   const runs = all.filter((run) => run.kernel === kernel);
   const hits = (ending: RunawayEnding) => runs.filter((run) => run.ending === ending).length;
   const mean = (ending: RunawayEnding) =>
-    runs.reduce((sum, run) => sum + predicted(run)[ending], 0) / runs.length;
+    runs.reduce((sum, run) => sum + simulated(run)[ending], 0) / runs.length;
   const interval = (ending: RunawayEnding) => wilson(hits(ending), runs.length);
   const inside = (ending: RunawayEnding) =>
     mean(ending) >= interval(ending).low && mean(ending) <= interval(ending).high;
@@ -123,7 +124,7 @@ function rowOf(
   };
 }
 
-/** Shares with half a trial added to each ending (Jeffreys). */
+/** Shares with half a trial added to each ending (Jeffreys), so that what was never seen is not impossible. */
 function smoothed(counts: Readonly<Record<RunawayEnding, number>>): RunawayShares {
   const total = RUNAWAY_ENDINGS.reduce((sum, ending) => sum + counts[ending] + 0.5, 0);
   return byEnding((ending) => (counts[ending] + 0.5) / total);

@@ -25,19 +25,44 @@ describe('parseRecordedRuns', () => {
 
   it('takes boots without an overrun, and says which lines it leaves out', () => {
     const line = { kernel: 'A16c', mode: 'control', below: null, outcome: 'silent' };
+    const jump = { ...line, mode: 'jump1200', below: 'pfn 1 class slab' };
+    const digits = '9'.repeat(400);
     const text = [
       ...[line, { ...line, kernel: 'Z99' }, { ...line, outcome: 'no such neighbour' }],
       ...[
         { ...line, mode: 'runaway_dense' },
         { ...line, outcome: 'none' },
       ],
+      ...[{ ...jump, mode: 'poke8' }, jump, { ...jump, mode: `jump${digits}` }],
+      ...[
+        { ...jump, mode: 'jump99999999999999999999999' },
+        { ...jump, mode: 'polite8' },
+      ],
+      ...[
+        { ...jump, below: 'class moon' },
+        { ...jump, below: 'class constructor x' },
+      ],
     ].map((run) => JSON.stringify(run));
+    const modes = 'not one of jumpN, politeNdense, politeNsparse, control';
+    const classes = 'not one of stack, slab, buddy, anon, file, pgtable, kother';
     assert.deepEqual(parseRecordedRuns(text.join('\n')), {
-      runs: [{ kernel: 'A16c', mode: 'control', below: 'any', ending: 'silent' }],
+      runs: [
+        { kernel: 'A16c', mode: 'control', below: 'any', ending: 'silent' },
+        { kernel: 'A16c', mode: 'jump1200', below: 'slab', ending: 'silent' },
+      ],
       leftOut: [
-        { why: 'kernel Z99, not one of A16, A16nc, A16c, B8, B8nc, C16v', lines: 1 },
-        { why: 'no result', lines: 2 },
-        { why: 'endless recursion', lines: 1 },
+        {
+          ...{ why: 'kernel Z99, not one of A16, A16nc, A16c, B8, B8nc, C16v', lines: 1 },
+          first: 2,
+        },
+        { why: 'no result', lines: 2, first: 3 },
+        { why: 'endless recursion', lines: 1, first: 4 },
+        { why: `mode poke8, ${modes}`, lines: 1, first: 6 },
+        { why: `mode jump${'9'.repeat(36)}…, ${modes}`, lines: 1, first: 8 },
+        { why: `mode jump${'9'.repeat(23)}, ${modes}`, lines: 1, first: 9 },
+        { why: `mode polite8, ${modes}`, lines: 1, first: 10 },
+        { why: `page below moon, ${classes}`, lines: 1, first: 11 },
+        { why: `page below constructor, ${classes}`, lines: 1, first: 12 },
       ],
     });
   });
@@ -46,19 +71,10 @@ describe('parseRecordedRuns', () => {
     assert.throws(() => parseRecordedRuns('{"kernel":"A16"'), /line 1: expected a JSON object/);
     assert.throws(() => parseRecordedRuns('\n[]'), /line 2: expected a JSON object/);
     assert.throws(() => parseRecordedRuns('{"kernel":"A16"}'), /expected the keys kernel and mode/);
-    const strange = {
-      kernel: 'A16',
-      mode: 'jump1200',
-      outcome: 'silent',
-      below: 'pfn 1 class moon',
-    };
+    const strange = { kernel: 'A16', mode: 'jump1200', outcome: 'silent', below: 'pfn 1' };
     assert.throws(
       () => parseRecordedRuns(JSON.stringify(strange)),
-      /below: expected .* got "pfn 1 class moon"/,
-    );
-    assert.throws(
-      () => parseRecordedRuns(JSON.stringify({ ...strange, mode: 'jumpy' })),
-      /line 1: mode: expected jumpN/,
+      /line 1: below: expected .* got "pfn 1"/,
     );
   });
 });
@@ -131,6 +147,56 @@ describe('runawayAgreement', function () {
     );
   });
 
+  it('leaves out, and counts, ends that contradict themselves or are not told', () => {
+    const line = { kernel: 'A16', fill: 1 };
+    const running = { ...line, qemu_status: 'VM status: running', events: [], reset: false };
+    const down = { ...line, qemu_status: 'VM status: paused (shutdown)', reset: true };
+    const panic = ['Kernel panic - not syncing: Fatal exception in interrupt'];
+    const text = [
+      ...[running, { ...running, reset: true }, { ...running, events: panic }],
+      ...[down, { ...down, events: panic, reset: false }],
+      ...[
+        { ...running, rip_symbol: '__const_udelay+0x0' },
+        { ...down, events: panic, fill: 0 },
+      ],
+      ...[
+        { ...down, events: [], rip_symbol: null },
+        { ...down, rip_symbol: 'delay_tsc+0x1' },
+      ],
+    ].map((run) => JSON.stringify(run));
+    const { runs, leftOut } = parseRecordedRunaways(text.join('\n'));
+    assert.deepEqual(
+      runs.map(({ frames, ending }) => `${frames} ${ending}`),
+      ['dense hang', 'sparse panic', 'dense reset', 'dense panic'],
+    );
+    assert.deepEqual(leftOut, [
+      { why: 'still running, but reset', lines: 1, first: 2 },
+      { why: 'still running, but after a panic', lines: 2, first: 3 },
+      {
+        why: 'reset, but neither events nor rip_symbol say by whom',
+        ...{ lines: 1, first: 4 },
+      },
+      { why: 'shut down, but not reset', lines: 1, first: 5 },
+    ]);
+  });
+
+  it('refuses what is not in the format, and names line and key', () => {
+    const line = { kernel: 'A16', fill: 1, qemu_status: 'VM status: running' };
+    for (const [wrong, message] of [
+      [{ fill: -1 }, /^line 2: fill: expected 0 .* or a whole number from 1 .*, got -1$/],
+      [{ fill: 1.5 }, /^line 2: fill: expected .*, got 1\.5$/],
+      [
+        { events: 'Kernel panic' },
+        /^line 2: events: expected a list of lines, got "Kernel panic"$/,
+      ],
+      [{ rip_symbol: 7 }, /^line 2: rip_symbol: expected the name of a function, or null, got 7$/],
+      [{ reset: 'yes' }, /^line 2: reset: expected true or false, got "yes"$/],
+    ] as const) {
+      const text = `\n${JSON.stringify({ ...line, ...wrong })}`;
+      assert.throws(() => parseRecordedRunaways(text), { name: 'RangeError', message });
+    }
+  });
+
   it('ends most in a panic, some in a hang, few in a reset, as recorded', () => {
     const { rows, logLoss, runs, trials } = runawayAgreement(RECORDED_RUNAWAYS, {
       seeds: 8,
@@ -142,6 +208,8 @@ describe('runawayAgreement', function () {
       assert.ok(simulated.panic > simulated.hang + simulated.reset, kernel);
       const sum = simulated.panic + simulated.hang + simulated.reset + simulated.alive;
       assert.ok(Math.abs(sum - 1) < 1e-9, kernel);
+      // Of eight trials each with dense and with sparse frames: counts, nothing added to them.
+      for (const share of Object.values(simulated)) assert.equal((16 * share) % 1, 0, kernel);
     }
     // Four endings told by chance: ln 4.
     assert.ok(logLoss < Math.log(4), `${logLoss}`);
