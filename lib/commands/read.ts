@@ -1,11 +1,11 @@
-import { readFileSync, statSync } from 'node:fs';
-import { MOST_CHARACTERS } from '../experiments/own-machine/log-text';
+import { readFileSync } from 'node:fs';
 import { readMachineText, type MachineReading } from '../experiments/own-machine/read-machine-text';
 import { sample, SAMPLES } from '../experiments/own-machine/samples';
 import { machineFigure } from '../figures/machine-figure';
 import { figurePage } from '../figures/page';
 import type { Register } from '.';
 import { refusing } from './options';
+import { readTextFile } from './read-file';
 import { UsageError } from './usage-error';
 import { prepareWrite } from './write-file';
 
@@ -40,37 +40,12 @@ function run(file: string | undefined, flags: Flags): void {
   }
   const writeHtml = flags.html === undefined ? null : prepareWrite('html', flags.html);
   const reading = refusing(() =>
-    readMachineText(file === undefined ? sample(flags.sample!) : textOf(file)),
+    readMachineText(file === undefined ? sample(flags.sample!) : readTextFile('read', file)),
   );
   writeHtml?.(pageOf(reading));
   if (flags.json) process.stdout.write(`${jsonText(reading)}\n`);
   else if (!writeHtml) process.stdout.write(`${reading}\n`);
 }
-
-/** A file far larger than a text can be is not read at all. */
-function textOf(file: string): string {
-  try {
-    const size = file === '-' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
-    if (size > 4 * MOST_CHARACTERS) {
-      throw new UsageError(
-        `read: expected at most ${MOST_CHARACTERS / 2 ** 20} MiB of text, got ${Math.round(size / 2 ** 20)} MiB in ${file}`,
-      );
-    }
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`read: can't read ${file}: ${REASONS[code ?? ''] ?? code ?? error}`);
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'part of the path is a file',
-  EISDIR: 'it is a folder',
-  EACCES: 'permission denied; /proc/vmallocinfo and the tracer’s files are for root',
-  EPERM: 'permission denied; /proc/vmallocinfo and the tracer’s files are for root',
-};
 
 function jsonText(reading: MachineReading): string {
   return JSON.stringify(reading, (_key, value: unknown) =>

@@ -6,11 +6,11 @@ import {
   addKernelOptions,
   kernelOptions,
   oneOf,
-  readText,
   refusing,
   reportJson,
   type KernelFlags,
 } from './options';
+import { readTextFile } from './read-file';
 
 interface Flags extends KernelFlags {
   readonly trace: string;
@@ -39,7 +39,7 @@ export const register: Register = (program) => {
     .option('--json', 'one line of JSON')
     .action((flags: Flags) => {
       const report = refusing(() =>
-        replay(parseTrace(readText('trace', flags.trace)), {
+        replay(parseTrace(readTextFile('--trace', flags.trace)), {
           ...kernelOptions(flags),
           era: flags.era,
           fill: flags.frames,

@@ -1,4 +1,4 @@
-import { parseBuddyinfo } from '../../mm/buddyinfo-parse';
+import { listings, whichListing } from './listings';
 import { explained, logLines, UnreadableError } from './log-text';
 import { readCommand, type Sample } from './samples';
 
@@ -33,46 +33,79 @@ export interface BuddyinfoReading {
   readonly zones: readonly ZoneReading[];
   /** Free lists of an out-of-memory report instead of /proc/buddyinfo. */
   readonly fromReport: boolean;
+  /** How many listings the text holds, of which the first is read. */
+  readonly listings: number;
+  /** Lines of that one that can't be read. */
+  readonly skipped: number;
   readonly command: string;
   readonly explanation: readonly string[];
 }
 
-const ROW = /^Node\s+\d+, zone\s+\S+(?:\s+\d+)+\s*$/;
-/** `Node 0 DMA32: 5079*4kB (UM) 2*8kB (U) … = 20332kB` of show_mem(). */
-const FREE_LIST = /^(?:Node (\d+) )?(\w+): ((?:\d+\*\d+kB(?: \(\w+\))? ?)+)= \d+kB/;
+/** A line of /proc/buddyinfo, whole or damaged; pagetypeinfo names a type after the zone, zoneinfo nothing. */
+const ROW = /^Node\s+(\d+), zone\s+([^\s,]+)\s+(\S.*)$/;
+/** `Node 0 DMA32: 5079*4kB (UM) 2*8kB (U) … = 20332kB` of show_mem(), whole or damaged. */
+const FREE_LIST = /^(?:Node (\d+) )?(\w+): (\d+\*\d+kB.*)$/;
+const WHOLE_FREE_LIST = /^((?:\d+\*\d+kB(?: \(\w+\))? ?)+)= \d+kB/;
+
+/** The free blocks of a zone as one line has them; null where the line can't be read. */
+interface ZoneLine {
+  readonly node: number;
+  readonly zone: string;
+  readonly counts: readonly number[] | null;
+}
 
 /** Whether a line is one of /proc/buddyinfo, or the free lists of an out-of-memory report. */
 export function isBuddyLine(line: string): boolean {
-  return ROW.test(line) || FREE_LIST.test(line);
+  const [zone] = [...row(line), ...freeList(line)];
+  return zone !== undefined && zone.counts !== null;
 }
 
 /**
- * Reads /proc/buddyinfo, or the free lists that an out-of-memory report prints.
+ * Reads /proc/buddyinfo, or the free lists that an out-of-memory report prints; the first of them where a
+ * zone comes again.
  *
  * @throws UnreadableError where no line is one of them
  */
 export function readBuddyinfo(text: string | Sample): BuddyinfoReading {
   const lines = logLines(text);
-  const rows = lines.filter((line) => ROW.test(line)).flatMap((line) => parseBuddyinfo(line));
-  const fromReport = rows.length === 0;
-  if (fromReport) for (const line of lines) rows.push(...freeList(line));
-  const zones = rows
-    .filter(({ counts }) => counts.length > 1 && counts.every(Number.isSafeInteger))
-    .map(({ node, zone, counts }) => zoneOf(node, zone, counts));
-  if (zones.length === 0) {
+  const rows = lines.flatMap(row);
+  const fromReport = !rows.some(({ counts }) => counts !== null);
+  const found = fromReport ? lines.flatMap(freeList) : rows;
+  const all = listings(found, ({ node, zone }) => `${node} ${zone}`);
+  const nth = all.findIndex((one) => one.some(({ counts }) => counts !== null));
+  if (nth < 0) {
     throw new UnreadableError(
       'expected lines like "Node 0, zone    DMA32   9605     78     68 …", got none',
     );
   }
-  const facts = { kind: 'buddyinfo' as const, zones, fromReport };
-  return explained({ ...facts, command: readCommand(text), explanation: explain(facts) });
+  const zones = all[nth].flatMap(({ node, zone, counts }) =>
+    counts === null ? [] : [zoneOf(node, zone, counts)],
+  );
+  const facts = {
+    ...{ kind: 'buddyinfo' as const, zones, fromReport },
+    ...{ listings: all.length, skipped: all[nth].length - zones.length },
+  };
+  return explained({ ...facts, command: readCommand(text), explanation: explain(facts, nth) });
 }
 
-function freeList(line: string) {
-  const match = FREE_LIST.exec(line);
-  if (!match) return [];
-  const counts = [...match[3].matchAll(/(\d+)\*\d+kB/g)].map(([, n]) => Number(n));
-  return [{ node: Number(match[1] ?? 0), zone: match[2], counts }];
+function row(line: string): ZoneLine[] {
+  const [, node, zone, rest] = ROW.exec(line) ?? [];
+  if (rest === undefined) return [];
+  const words = rest.split(/\s+/);
+  return [{ node: Number(node), zone, counts: countsOf(words) }];
+}
+
+function freeList(line: string): ZoneLine[] {
+  const [, node, zone, rest] = FREE_LIST.exec(line) ?? [];
+  if (rest === undefined) return [];
+  const words = [...(WHOLE_FREE_LIST.exec(rest)?.[1] ?? '').matchAll(/(\d+)\*\d+kB/g)];
+  return [{ node: Number(node ?? 0), zone, counts: countsOf(words.map(([, count]) => count)) }];
+}
+
+/** The numbers of a line, if it has more than one and all can be numbers of blocks. */
+function countsOf(words: readonly string[]): number[] | null {
+  const counts = words.map((word) => (/^\d+$/.test(word) ? Number(word) : NaN));
+  return counts.length > 1 && counts.every(Number.isSafeInteger) ? counts : null;
 }
 
 function zoneOf(node: number, zone: string, counts: readonly number[]): ZoneReading {
@@ -99,8 +132,15 @@ function index(pages: number, blocks: number, usable: number, order: number): nu
   return (1000 - Math.trunc((1000 + scaled) / blocks)) / 1000;
 }
 
-function explain({ zones, fromReport }: Pick<BuddyinfoReading, 'zones' | 'fromReport'>): string[] {
+function explain(facts: Omit<BuddyinfoReading, 'command' | 'explanation'>, nth: number): string[] {
+  const { zones, fromReport, skipped } = facts;
   const lines = fromReport ? ['The free lists of an out-of-memory report.'] : [];
+  lines.push(...whichListing(facts.listings, nth));
+  if (skipped > 0) {
+    lines.push(
+      `${skipped} ${skipped === 1 ? 'line names a zone but has' : 'lines name zones but have'} no counts that can be read: left out.`,
+    );
+  }
   for (const { node, zone, freeKb, orders, counts } of zones) {
     const parts = STACK_ORDERS.filter((order) => order < counts.length).map((order) => {
       const { available, unusable, fragmentation } = orders[order];

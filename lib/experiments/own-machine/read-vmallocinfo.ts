@@ -1,4 +1,5 @@
 import { parseVmallocinfo, type VmallocinfoEntry } from '../../mm/vmallocinfo';
+import { listings, whichListing } from './listings';
 import { explained, logLines, UnreadableError } from './log-text';
 import { readCommand, type Sample } from './samples';
 
@@ -21,6 +22,8 @@ export interface VmallocinfoReading {
   /** Areas in the listing, and lines that were left out because they were cut off. */
   readonly areas: number;
   readonly skipped: number;
+  /** How many listings the text holds, of which the first is read. */
+  readonly listings: number;
   readonly stacks: readonly StackArea[];
   /** Freed areas of a stack's size that wait for the purge. */
   readonly unpurged: number;
@@ -35,6 +38,7 @@ export interface VmallocinfoReading {
   readonly explanation: readonly string[];
 }
 
+const UNPURGED = 'unpurged vm_area';
 const LINE = /^0x[0-9a-f]{8,16}-0x[0-9a-f]{8,16}\s+\d+(?:\s|$)/;
 
 /** Whether a line is one of the listing. */
@@ -55,15 +59,17 @@ const STACK_SIZES = [0x5000, 0x9000, 0x11000];
  */
 export function readVmallocinfo(text: string | Sample): VmallocinfoReading {
   const lines = logLines(text).filter((line) => line.trim() !== '');
-  const entries: VmallocinfoEntry[] = [];
-  for (const line of lines) if (LINE.test(line)) entries.push(...entryOf(line));
-  if (entries.length === 0) {
+  const found = lines.flatMap((line, at) =>
+    LINE.test(line) ? entryOf(line).map((entry) => ({ ...entry, at })) : [],
+  );
+  if (found.length === 0) {
     throw new UnreadableError(
       'expected lines like "0xffffc90000010000-0xffffc90000015000   20480 kernel_clone+0xbf/0x430 pages=4 vmalloc", got none',
     );
   }
+  const [entries, ...later] = listings(found, rangeOf, startOfListing);
   const hidden = !entries.some(({ addr }) => addr >= 1n << 63n);
-  const inUse = entries.filter(({ note }) => note !== 'unpurged vm_area');
+  const inUse = entries.filter(({ note }) => note !== UNPURGED);
   const sorted = [...inUse].sort((a, b) => (a.addr < b.addr ? -1 : a.addr > b.addr ? 1 : 0));
   const stacks: StackArea[] = [];
   let inARow = 0;
@@ -83,17 +89,39 @@ export function readVmallocinfo(text: string | Sample): VmallocinfoReading {
   const facts = {
     kind: 'vmallocinfo' as const,
     areas: inUse.length,
-    skipped: lines.length - entries.length,
+    skipped: (later[0]?.[0].at ?? lines.length) - entries.length,
+    listings: later.length + 1,
     stacks,
-    unpurged: entries.filter(
-      ({ note, size }) => note === 'unpurged vm_area' && STACK_SIZES.includes(size),
-    ).length,
+    unpurged: entries.filter(({ note, size }) => note === UNPURGED && STACK_SIZES.includes(size))
+      .length,
     inARow,
     hidden,
     stackBytes,
     otherBytes: Math.max(0, paged - stackBytes),
   };
   return explained({ ...facts, command: readCommand(text), explanation: explain(facts) });
+}
+
+type FoundEntry = VmallocinfoEntry & { readonly at: number };
+
+/** Addresses that are all zero can't be told apart. */
+function rangeOf({ addr, size, at }: FoundEntry): string {
+  return addr === 0n ? `line ${at}` : `${addr} ${size}`;
+}
+
+/**
+ * Where the listing began that lists a range again: at the last entry that does not lie above the one
+ * before it, since areas come in rising order (since 6.9 once for each node), and freed ones after them.
+ * Hashed addresses have no order.
+ */
+function startOfListing(listing: readonly FoundEntry[], next: FoundEntry): number {
+  let at = listing.length;
+  for (let above = next; at > 0; above = listing[--at]) {
+    const { addr, note } = listing[at - 1];
+    if (addr < 1n << 63n || addr >= above.addr) break;
+    if (note === UNPURGED && above.note !== UNPURGED) break;
+  }
+  return at;
 }
 
 /** A line that is cut off in the middle gives nothing. */
@@ -132,7 +160,7 @@ export function gapsBelow(stacks: readonly StackArea[]): Map<number, number> {
 
 function explain(facts: Omit<VmallocinfoReading, 'command' | 'explanation'>): string[] {
   const { stacks, areas, skipped, hidden, inARow, unpurged, stackBytes, otherBytes } = facts;
-  const lines: string[] = [];
+  const lines = whichListing(facts.listings);
   if (skipped > 0) lines.push(`${skipped} lines are none of the listing, or cut off: left out.`);
   if (stacks.length === 0) {
     return [

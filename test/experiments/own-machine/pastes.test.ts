@@ -220,4 +220,22 @@ describe('guardpage read', function () {
       assert.match(err, /^guardpage: [^\n]+\n$/);
     }
   });
+
+  it('and replay say in words why a file can’t be read, also one without end', async () => {
+    const why: readonly (readonly [file: string, says: RegExp])[] = [
+      ['/nowhere', /: can't read \/nowhere: there is no such file$/],
+      ['/', /: can't read \/: it is a folder$/],
+      ['/dev/zero', /: can't read \/dev\/zero: expected at most 32 MiB of text, got more; /],
+    ];
+    for (const [file, says] of why) {
+      for (const argv of [
+        ['read', file],
+        ['replay', '--trace', file],
+      ]) {
+        const { code, err } = await guardpage(...argv);
+        assert.equal(code, 2);
+        assert.match(err.trimEnd(), says);
+      }
+    }
+  });
 });

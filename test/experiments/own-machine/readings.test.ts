@@ -187,6 +187,19 @@ describe('vmallocinfo', () => {
     }
   });
 
+  it('of several moments is read as the first, also where something was added below all else', () => {
+    for (const name of ['vmallocinfo-idle', 'vmallocinfo-500-threads']) {
+      const lines = sample(name).text.trimEnd().split('\n');
+      const added = `${lines[0].replace(/0x[0-9a-f]{16}-0x[0-9a-f]{16}/, '0xffff900000000000-0xffff900000005000')}`;
+      const once = readVmallocinfo(lines.join('\n'));
+      const twice = readVmallocinfo([...lines, added, ...lines, '#', ...lines].join('\n'));
+      assert.deepEqual([once.listings, twice.listings], [1, 3]);
+      assert.match(String(twice), /^The text holds 3 listings; this is the first\.\n/);
+      const { explanation } = once;
+      assert.deepEqual({ ...twice, listings: 1, explanation }, { ...once, explanation });
+    }
+  });
+
   it('without addresses still has sizes and callers', () => {
     const text = sample('vmallocinfo-idle').text;
     const hashed = text.replace(/0x[0-9a-f]{16}(?=[-\s])/g, (address) => {
@@ -197,6 +210,8 @@ describe('vmallocinfo', () => {
     assert.equal(reading.hidden, true);
     assert.equal(reading.stacks.length, readVmallocinfo(text).stacks.length);
     assert.ok(reading.stacks.every(({ below }) => below === null));
+    const twice = readVmallocinfo(hashed + hashed);
+    assert.deepEqual([twice.stacks, twice.listings], [reading.stacks, 2]);
     assert.match(String(reading), /kptr_restrict/);
   });
 });
@@ -225,12 +240,46 @@ describe('buddyinfo', () => {
   it('is also read from the free lists of a recorded out-of-memory report', () => {
     const file = 'order2_A16_userfrag_park400.txt';
     const lines = readFileSync(join(CONSOLE, file), 'utf8').split('\n');
-    const reading = readBuddyinfo(lines.filter((line) => /DMA32: \d+\*4kB/.test(line)).join('\n'));
+    const reports = lines.filter((line) => /DMA32: \d+\*4kB/.test(line));
+    const reading = readBuddyinfo(reports[reports.length - 1]);
     assert.equal(reading.fromReport, true);
-    const last = reading.zones[reading.zones.length - 1];
-    assert.equal(last.freeKb, 20332);
-    assert.equal(last.orders[2].available, 0);
-    assert.ok(last.orders[2].fragmentation > 0.7);
+    const [zone] = reading.zones;
+    assert.equal(zone.freeKb, 20332);
+    assert.equal(zone.orders[2].available, 0);
+    assert.ok(zone.orders[2].fragmentation > 0.7);
+    const all = readBuddyinfo(reports.join('\n'));
+    assert.deepEqual(all.zones, readBuddyinfo(reports[0]).zones);
+    assert.equal(all.listings, reports.length);
+  });
+
+  it('of several moments is read as the first, and says how many there are', () => {
+    const text = readFileSync(join(CONSOLE, 'order2_A16_userfrag_forkn.txt'), 'utf8');
+    const rows = text.split('\n').filter((line) => /^Node 0, zone/.test(line));
+    assert.equal(rows.length, 3);
+    const [first] = rows.map((row) => readBuddyinfo(row).zones);
+    const reading = readBuddyinfo(text);
+    assert.deepEqual([reading.zones, reading.listings], [first, 3]);
+    assert.match(String(reading), /^The text holds 3 listings; this is the first\.\n/);
+    const { text: one } = sample('buddyinfo-fragmented');
+    assert.deepEqual(readBuddyinfo(one + one).zones, readBuddyinfo(one).zones);
+  });
+
+  it('says how many of its lines can’t be read', () => {
+    const row = (zone: string, count: string) => `Node 0, zone ${zone} ${count}`;
+    const whole = row('DMA', '1 2 3');
+    const counts = ['99999999999999999999999 1', '-3 1', '10.5 1', '7', '1 x'];
+    counts.forEach((count, i) => {
+      const reading = readBuddyinfo(
+        [whole, row('Normal', count), row('Movable', count)].join('\n'),
+      );
+      assert.deepEqual([reading.zones.length, reading.skipped, reading.listings], [1, 2, 1], count);
+      assert.match(String(reading), /^2 lines name zones but have no counts that can be read/);
+      const later = readBuddyinfo([row('DMA', counts[i]), whole].join('\n'));
+      assert.match(
+        String(later),
+        /^The text holds 2 listings; this is the first that can be read\./,
+      );
+    });
   });
 });
 
