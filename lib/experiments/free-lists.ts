@@ -1,6 +1,6 @@
 import guests from '../data/recorded-order2.json';
-import published from '../data/buddy-order2.json';
 import { defineExperiment } from './experiment';
+import { blocksOf, PUBLISHED_LISTS, type PublishedZone } from './published-lists';
 import { EVIDENCE, round, type Row } from './table';
 
 /** What part of free memory an order-2 stack can lie in, and what it can't. */
@@ -10,13 +10,6 @@ export const FREE_PARTS = [
   'order 2 and up, in the HIGHATOMIC reserve',
   'order 2 and up',
 ] as const;
-
-interface RecordedZone {
-  readonly zone: string;
-  readonly counts: readonly number[];
-  /** Said of two zones: "every block of order>=2 is H (highatomic)". */
-  readonly note?: string;
-}
 
 /** Guests in which the memory of a program, or of the kernel, lay between the free pages. */
 const GUESTS: Readonly<Record<string, string>> = {
@@ -53,10 +46,10 @@ export const freeLists = defineExperiment({
       { key: 'share', label: 'share of the zone’s free memory' },
     ],
     rows: [
-      ...published.cases.flatMap(({ id, zones }) => {
+      ...PUBLISHED_LISTS.flatMap(({ id, zones }) => {
         const label = LABELS[id];
         if (label === undefined) return [];
-        return (zones as readonly RecordedZone[])
+        return zones
           .filter(({ zone }) => zone !== 'DMA')
           .flatMap((zone) => rowsOf(id, label, zone));
       }),
@@ -67,17 +60,18 @@ export const freeLists = defineExperiment({
   }),
 });
 
-function rowsOf(id: string, label: string, { zone, counts, note }: RecordedZone): Row[] {
+function rowsOf(id: string, label: string, recorded: PublishedZone): Row[] {
+  const { zone, counts } = recorded;
   const kbOf = (blocks: number, order: number) => blocks * 4 * 2 ** order;
   const all = counts.reduce((sum, blocks, order) => sum + kbOf(blocks, order), 0);
-  const large = counts.map((blocks, order) => (order >= 2 ? blocks : 0));
-  const reserved = note !== undefined && /HIGHATOMIC|highatomic/.test(note);
-  const none = counts.map(() => 0);
+  const { reserved, others } = blocksOf(recorded);
+  const only = (blocks: readonly number[], wanted: (order: number) => boolean) =>
+    blocks.map((count, order) => (wanted(order) ? count : 0));
   const parts = [
-    counts.map((blocks, order) => (order === 0 ? blocks : 0)),
-    counts.map((blocks, order) => (order === 1 ? blocks : 0)),
-    reserved ? large : none,
-    reserved ? none : large,
+    only(counts, (order) => order === 0),
+    only(counts, (order) => order === 1),
+    only(reserved, (order) => order >= 2),
+    only(others, (order) => order >= 2),
   ];
   return parts.map((blocks, i) => {
     const kb = blocks.reduce((sum, count, order) => sum + kbOf(count, order), 0);

@@ -1,5 +1,4 @@
 import recordedRuns from '../data/recorded-order2.json';
-import publishedLists from '../data/buddy-order2.json';
 import { Random } from '../random';
 import { MAX_PAGE_ORDER } from '../mm/free-lists';
 import { loadFreeLists } from '../mm/free-list-loader';
@@ -9,6 +8,7 @@ import { isVmallocFailure } from '../mm/vm-struct';
 import { bareMachine, type BareMachine } from './bare-machine';
 import { defineExperiment } from './experiment';
 import { fragment } from './fragment';
+import { blocksOf, PUBLISHED_LISTS } from './published-lists';
 import { EVIDENCE, round, type Row } from './table';
 import { threadObjects } from './thread-objects';
 
@@ -165,25 +165,23 @@ function recordedRows(threads: number): Row[] {
   });
 }
 
+/** Of a machine whose size no mail says. */
+const RAM_MIB = 2048;
+
 /** The x86-64 free lists printed in kernel logs; the others are of machines with other zones. */
 function publishedRows(threads: number): Row[] {
-  return publishedLists.cases
-    .filter(({ kernel }) => kernel.includes('x86_64'))
-    .map(({ id, kernel, zones, event }) => {
-      const large = id.startsWith('trippelsdorf');
+  return PUBLISHED_LISTS.filter(({ kernel }) => kernel.includes('x86_64')).map(
+    ({ id, kernel, zones, event, ramMiB = RAM_MIB }) => {
       const machine = bareMachine({
-        ramMiB: large ? 8192 : 2048,
+        ramMiB,
         version: /^\d+\.\d+/.exec(kernel)?.[0],
         reserved: [{ start: 0, pages: 1, what: 'page 0' }],
       });
       loadFreeLists(
         machine.pageAllocator,
-        zones.map(({ zone, counts, ...rest }) => {
-          // "every block of order >= 2 is H" is said of two zones; other types are not recorded.
-          const reserve = 'note' in rest;
-          const low = counts.map((count, order) => (reserve && order >= 2 ? 0 : count));
-          const high = counts.map((count, order) => count - low[order]);
-          return { zone, free: { UNMOVABLE: low, HIGHATOMIC: high } };
+        zones.map((recorded) => {
+          const { reserved, others } = blocksOf(recorded);
+          return { zone: recorded.zone, free: { UNMOVABLE: others, HIGHATOMIC: reserved } };
         }),
       );
       const series: Series = { request: 'order 2', pages: 'kernel', compaction: false };
@@ -193,5 +191,6 @@ function publishedRows(threads: number): Row[] {
         case: id,
         happened: killed,
       });
-    });
+    },
+  );
 }

@@ -2,10 +2,35 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { bareMachine } from '../../lib/experiments/bare-machine';
 import { fragment } from '../../lib/experiments/fragment';
+import { blocksOf, PUBLISHED_LISTS } from '../../lib/experiments/published-lists';
 import { runsOf } from '../../lib/experiments/scattered-stacks';
 import { median } from '../../lib/experiments/statistics';
 import { tableText } from '../../lib/experiments/table';
 import { Random } from '../../lib/random';
+
+describe('published free lists', () => {
+  it('hold what their kernels printed as the sum, and lie in the reserve from the order on that is said', () => {
+    const told = new Set<number | undefined>();
+    for (const { id, zones } of PUBLISHED_LISTS) {
+      for (const zone of zones) {
+        const { counts, highatomicFromOrder: from } = zone;
+        const { reserved, others } = blocksOf(zone);
+        assert.deepEqual(
+          counts,
+          reserved.map((blocks, order) => blocks + others[order]),
+        );
+        assert.ok(reserved.every((blocks, order) => blocks === 0 || order >= from!));
+        assert.ok(
+          others.every((blocks, order) => blocks === 0 || from === undefined || order < from),
+        );
+        const kb = counts.reduce((sum, blocks, order) => sum + blocks * 4 * 2 ** order, 0);
+        assert.equal(kb, zone.totalKB, `${id} ${zone.zone}`);
+        told.add(from);
+      }
+    }
+    assert.deepEqual([...told], [undefined, 2]);
+  });
+});
 
 describe('median', () => {
   it('has as many values at or below it as at or above', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import cases from '../../lib/data/buddy-order2.json';
+import { blocksOf, PUBLISHED_LISTS } from '../../lib/experiments/published-lists';
 import { loadFreeLists } from '../../lib/mm/free-list-loader';
 import type { OomTask } from '../../lib/mm/oom';
 import { PageAllocator, type PageAllocatorOptions } from '../../lib/mm/page-allocator';
@@ -13,20 +13,18 @@ const GIB = 2 ** 30;
 describe('recorded free lists', () => {
   /** A machine whose free memory is that of a recorded case; sizes of RAM that are not recorded are given here. */
   function recorded(id: string, options: PageAllocatorOptions & { ram: number }): PageAllocator {
-    const found = cases.cases.find((one) => one.id === id);
+    const found = PUBLISHED_LISTS.find((one) => one.id === id);
     assert.ok(found, id);
     const allocator = new PageAllocator(new PhysMemory(options.ram), {
       reserved: [{ start: 0, pages: 1, what: 'page 0' }],
       ...options,
     });
-    // 'every block of order>=2 is H' is said of two zones; the types of the others are not recorded.
+    // The types of the blocks that are not said to lie in the reserve are not recorded.
     loadFreeLists(
       allocator,
-      found.zones.map(({ zone, counts, ...rest }) => {
-        const reserve = 'note' in rest;
-        const low = counts.map((count, order) => (reserve && order >= 2 ? 0 : count));
-        const high = counts.map((count, order) => count - low[order]);
-        return { zone, free: { UNMOVABLE: low, HIGHATOMIC: high } };
+      found.zones.map((zone) => {
+        const { reserved, others } = blocksOf(zone);
+        return { zone: zone.zone, free: { UNMOVABLE: others, HIGHATOMIC: reserved } };
       }),
     );
     return allocator;
@@ -78,7 +76,7 @@ describe('recorded free lists', () => {
       ],
       reserved: [{ start: 0, pages: 1, what: 'page 0' }],
     });
-    const zones = cases.cases.find((one) => one.id === 'zeno-2013-order1-i386')?.zones ?? [];
+    const zones = PUBLISHED_LISTS.find((one) => one.id === 'zeno-2013-order1-i386')?.zones ?? [];
     loadFreeLists(
       allocator,
       zones.slice(0, 2).map(({ zone, counts }) => ({ zone, free: { UNMOVABLE: counts } })),
