@@ -38,7 +38,7 @@ export function depthFigure(reports: readonly ReplayReport[]): Figure {
   ];
   reports.forEach((report, i) => data.push(...limitTraces(report, i, steps.length)));
   return new Figure({
-    title: `${longest.maxDepth} bytes of stack against ${reports.length === 1 ? 'one limit' : `${reports.length} limits`}`,
+    title: `${longest.deeper ? 'At least ' : ''}${longest.maxDepth} bytes of stack against ${reports.length === 1 ? 'one limit' : `${reports.length} limits`}`,
     caption:
       'Each step is one call. Where the grey line crosses a dashed one, the calls have run out of that stack; ' +
       'the mark at its right end says what came of it: ' +
@@ -103,8 +103,11 @@ const limitText = (report: ReplayReport) =>
   `${ERA_NAME[report.era]} at ${report.usable} bytes, ${verdict(report)}`;
 
 /** What came of a replay, in a few words. */
-export function verdict({ outcome, headroom, detector, machine }: ReplayReport): string {
-  if (outcome === 'none') return `fits, ${headroom} bytes left`;
+export function verdict({ outcome, headroom, deeper, detector, machine }: ReplayReport): string {
+  if (outcome === 'none')
+    return deeper
+      ? `what is listed fits, at most ${headroom} bytes left`
+      : `fits, ${headroom} bytes left`;
   if (outcome === 'silent') return `${-headroom} bytes over, nothing noticed`;
   const who = detector ?? 'nobody';
   return `${-headroom} bytes over, ${outcome === 'immediate' ? 'stopped by' : 'found later by'} ${who}, machine ${machine}`;

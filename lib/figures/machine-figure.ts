@@ -116,11 +116,7 @@ function areaFigure(stackBytes: number, otherBytes: number, command: string): Fi
 function buddyinfoFigure({ zones, command }: BuddyinfoReading): Figure {
   const rows: (string | number)[][] = [];
   const shown = zones.slice(0, SERIES.length);
-  const names = shown.map(({ node, zone }, i) => {
-    const name = zones.length > 1 ? `node ${node}, ${zone}` : zone;
-    const again = shown.slice(0, i).filter((one) => one.node === node && one.zone === zone).length;
-    return again === 0 ? name : `${name} (${again + 1})`;
-  });
+  const names = shown.map(({ node, zone }) => (zones.length > 1 ? `node ${node}, ${zone}` : zone));
   const data = shown.map(({ orders }, nth) => {
     const { color, dash, symbol } = SERIES[nth];
     const first = rows.length;

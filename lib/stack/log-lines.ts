@@ -1,6 +1,8 @@
-/** `[   12.345678] `, `[   12.345678][  T123] `, `[Mon Nov 22 19:58:40 2026] ` of dmesg. */
+/** `[   12.345678] `, `[   12.345678][  T123] `, `[  +0.000003] `, `[Nov22 19:58] `, `[Mon Nov 22 19:58:40 2026] ` of dmesg. */
 const BRACKETED =
-  /^\[ *(?:\d+\.\d+|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\](?:\[ *[TC]\d+\])? ?/;
+  /^\[ *(?:\+?\d+\.\d+|[A-Z][a-z]{2} ?\d\d? \d\d:\d\d|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\](?:\[ *[TC]\d+\])? ?/;
+/** `2026-11-22T19:58:40,123456+00:00 ` of dmesg --time-format iso. */
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d+[+-]\d\d:?\d\d /;
 /** `kern  :emerg : ` of dmesg --decode. */
 const DECODED = /^[a-z0-9]+ *:[a-z]+ *: ?/;
 /** `<4>` of /dev/kmsg as syslog forwards it, `4,1234,5678,-;` of /dev/kmsg itself. */
@@ -30,6 +32,6 @@ export function bareLines(text: string): string[] {
 
 function bare(line: string): string {
   let rest = line.replace(/^(?:> ?)+/, '');
-  for (const prefix of [LEVEL, JOURNAL, DECODED, BRACKETED]) rest = rest.replace(prefix, '');
+  for (const prefix of [LEVEL, JOURNAL, DECODED, ISO, BRACKETED]) rest = rest.replace(prefix, '');
   return rest.trimEnd();
 }

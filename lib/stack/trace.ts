@@ -136,7 +136,8 @@ export function whatIsMissing(trace: StackTrace): string[] {
     lines.push(`The innermost ${maxDepth - first.depth} bytes are not listed.`);
   }
   if (gapAfter !== undefined) lines.push(`Lines are missing after number ${gapAfter}.`);
-  const tail = totalEntries - 1 - last.i;
+  // How many lines are missing at the outer end can't be told where others are missing uncounted.
+  const tail = maxDepth > first.depth ? 0 : totalEntries - 1 - last.i;
   const isCut = last.depth > last.size;
   if (isCut || (tail > 0 && gapAfter === undefined)) {
     lines.push(`The last ${tail > 0 ? counted(tail) : 'lines are'} missing: the outermost calls.`);

@@ -96,7 +96,7 @@ describe('replay', () => {
     const report = replay(trace, { era: '8k' });
     assert.equal(report.steps[report.steps.length - 1].depth, 9000);
     assert.deepEqual([report.deeper, report.headroom], [false, 8080 - 9000]);
-    assert.deepEqual(report.missing[0], 'The innermost 6072 bytes are not listed.');
+    assert.deepEqual(report.missing, ['The innermost 6072 bytes are not listed.']);
     assert.equal(report.ownDamage.endMagic, true);
     assert.notEqual(report.outcome, 'none');
   });

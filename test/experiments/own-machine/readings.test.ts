@@ -8,6 +8,7 @@ import { readStackTrace } from '../../../lib/experiments/own-machine/read-stack-
 import { readVmallocinfo } from '../../../lib/experiments/own-machine/read-vmallocinfo';
 import { sample, SAMPLES } from '../../../lib/experiments/own-machine/samples';
 import { stackTraceText } from '../../../lib/stack/stack-trace-text';
+import { machineFigure } from '../../../lib/figures/machine-figure';
 import { fragmentationIndex, unusableFreeIndex } from '../../../lib/mm/compaction';
 import { PageAllocator } from '../../../lib/mm/page-allocator';
 import { kernelConfig } from '../../../lib/stack/config';
@@ -158,6 +159,11 @@ describe('a stack trace', () => {
     const said = (part: readonly string[]) => String(readMachineText(part.join('\n')));
     assert.match(said(lines.slice(0, 20)), /The last \d+ lines are missing/);
     assert.match(said([...lines.slice(0, 2), ...lines.slice(9)]), /The first 7 lines are missing/);
+    const { title, alt } = machineFigure(
+      readMachineText([...lines.slice(0, 2), ...lines.slice(9)].join('\n')),
+    );
+    assert.match(title, /^At least \d+ bytes/);
+    assert.match(alt, /what is listed fits, at most \d+ bytes left/);
     const gap = [...lines.slice(0, 20), ...lines.slice(25)];
     assert.match(said(gap), /Lines are missing after number 17/);
     const twice = said([...lines, ...lines]).split('\n');
