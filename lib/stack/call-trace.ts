@@ -20,7 +20,8 @@ const h = (value: bigint) => value.toString(16).padStart(16, '0');
  *
  * 6.4 to 6.14 begin where the stack is now instead of at `from` (2e4be0d011f2; undone by 2c118f50d7fd): after an
  * exception with the frames of its handler. Those of C functions (`? die+…`, `? exc_double_fault+…`), which the
- * model's handlers do not have, are left out.
+ * model's handlers do not have, are left out. After a guard hit through #PF such a trace ends with the #DF stack,
+ * which was not entered by an exception and so has no RSP saved at its top; no log of such a hit was found.
  *
  * Runs of one line are folded as the recordings fold them.
  */
