@@ -29,8 +29,9 @@ export interface OverrunReport {
   readonly noticedAfter: number | null;
   readonly victims: readonly Victim[];
   readonly ownDamage: OwnDamage;
-  /** RSP and CR2 when the CPU delivered the first exception; RSP at its deepest if there was none. */
+  /** When the CPU delivered the first exception; the lowest of the overrunning code if there was none. */
   readonly rsp: VirtAddr;
+  /** When the CPU delivered the first exception; null without a page fault. */
   readonly cr2: VirtAddr | null;
   readonly console: readonly string[];
   readonly kernel: string;
@@ -115,7 +116,7 @@ export function runAndObserve(
     noticedAfter,
     victims,
     ownDamage,
-    rsp: first ? first.rsp : (watch.lowest ?? stackTop(m, task)),
+    rsp: first ? first.rsp : (watch.lowestRsp ?? stackTop(m, task)),
     cr2: first ? lastPageFault(first.delivery.faults) : null,
     console: [...m.console],
     kernel: m.config.version,
@@ -146,13 +147,14 @@ function lastPageFault(faults: readonly Fault[]): VirtAddr | null {
   return fault?.address ?? null;
 }
 
-/** Bytes below the task's stack that the watched writes changed, by class of the page they lie in. */
+/** Bytes outside the task's stack that the watched writes changed, by class of the page they lie in. */
 function countVictims(m: Machine, task: Task, watch: WriteWatch): Victim[] {
   const byClass = new Map<PageClass, { pages: number; bytesChanged: number }>();
   for (const [page, mask] of [...watch.pages].sort(([a], [b]) => a - b)) {
     const address = BigInt(page) << 12n;
+    if (address >= task.stack && address < stackTop(m, task)) continue;
     const pa = m.frameOf(address);
-    if (address >= task.stack || pa === null) continue;
+    if (pa === null) continue;
     const old = m.memory.atCheckpoint(Number(pa >> 12n));
     const now = m.memory.readBytes(pa, Number(PAGE));
     let changed = 0;

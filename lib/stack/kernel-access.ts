@@ -1,4 +1,4 @@
-import { offsetBy, type VirtAddr } from '../x86/addr';
+import type { VirtAddr } from '../x86/addr';
 import type { Cpu, GprName } from '../x86/cpu';
 import { isFault, type Fault } from '../x86/fault';
 import type { WriteWatch } from './write-watch';
@@ -17,16 +17,15 @@ export abstract class KernelAccess {
   private copied: Uint8Array = new Uint8Array(0);
 
   push(value: bigint): void {
-    const { rsp } = this.cpu;
     this.check(this.cpu.push64(value));
-    this.watch?.mark(offsetBy(rsp, -8n), 8);
+    this.watch?.pushed(this.cpu.rsp, 8);
   }
 
   /** Pushes registers, the first one first. */
   pushAll(registers: readonly GprName[]): void {
     const { cpu } = this;
     if (!cpu.pushAll(registers)) for (const register of registers) this.push(cpu.gpr[register]);
-    else this.watch?.mark(cpu.rsp, 8 * registers.length);
+    else this.watch?.pushed(cpu.rsp, 8 * registers.length);
   }
 
   /** Pops registers, the first one first. */

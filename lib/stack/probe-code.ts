@@ -194,12 +194,12 @@ export function defineProbe({ text, config }: Machine): void {
   // leaf(): y[0] = x, y[3] = x + 1 in an array of four, below the canary that an array brings.
   text.at(leaf, 0, (m) => {
     const x = m.cpu.gpr.rdi;
-    const { rsp } = m.cpu;
     pushCanary(m);
-    m.store64(m.cpu.rsp - 32n, x);
-    m.store64(m.cpu.rsp - 8n, x + 1n);
+    takeFromStack(m, 32n);
+    m.store64(m.cpu.rsp, x);
+    m.store64(m.cpu.rsp + 24n, x + 1n);
+    m.cpu.rsp += 32n;
     if (!popCanary(m, leaf.name, 0x2b)) return;
-    m.cpu.rsp = rsp;
     m.ret();
   });
 
@@ -240,6 +240,7 @@ function withRspOfAccess(m: Machine, access: (address: VirtAddr) => void): void 
   const rspAtAccess = m.load64(kt + KT.A1);
   cpu.gpr.rax = address;
   if (m.load32(kt + KT.RSP_GIVEN) !== 0) cpu.rsp = rspAtAccess;
+  m.watch?.reached(cpu.rsp);
   access(address);
   cpu.rsp = rsp;
 }
@@ -252,8 +253,14 @@ function withRspOfAccess(m: Machine, access: (address: VirtAddr) => void): void 
 function alloca(m: Machine, rc: VirtAddr): VirtAddr {
   const size = (m.load64(rc + RC.FRAME) + 15n) & -8n;
   m.cpu.gpr.rax = size;
-  m.cpu.rsp = BigInt.asUintN(64, m.cpu.rsp - size);
+  takeFromStack(m, size);
   return BigInt.asUintN(64, (m.cpu.rsp + 15n) & -16n);
+}
+
+/** SUB of RSP, modulo 2^64. */
+function takeFromStack(m: Machine, bytes: bigint): void {
+  m.cpu.rsp -= bytes;
+  m.watch?.reached(m.cpu.rsp);
 }
 
 /** kthread_should_stop(): a bit in the struct kthread that task_struct points to. */

@@ -42,7 +42,7 @@ function kernelText({ kernel, modelled, patched }: OverrunReport): string {
 }
 
 function outcomeText({ outcome, phase, detector, machine, task }: OverrunReport): string {
-  if (outcome === 'none') return 'nothing happened: no byte below the stack was touched';
+  if (outcome === 'none') return 'nothing happened: no byte outside the stack was changed';
   if (outcome === 'silent') return 'silent: bytes were overwritten and nothing noticed';
   const when = phase === 'immediate' ? 'at once' : `later (${phase})`;
   return `noticed ${when} by ${detector ?? 'nobody'}; machine: ${machine}, task: ${task}`;

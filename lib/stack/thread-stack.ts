@@ -32,7 +32,7 @@ export function allocThreadStack(m: Machine, cgroup?: string): VirtAddr | null {
 function vmapStack(m: Machine, at: VirtAddr | null): VirtAddr | null {
   const { config, vmalloc } = m;
   const expected = 'an address in the vmalloc area, a multiple of THREAD_SIZE and free';
-  if (at !== null && !vmalloc.isVmallocAddr(at)) refuse(m, at, expected);
+  if (at !== null && !(vmalloc.isVmallocAddr(at) && isAligned(config, at))) refuse(m, at, expected);
   const cached = at === null ? m.cachedStacks.pop() : takeCached(m, at);
   let stack = cached ?? null;
   if (stack === null) {
@@ -124,24 +124,28 @@ function directStackAt(m: Machine, at: VirtAddr): VirtAddr {
  */
 export function holdStack(m: Machine, at: VirtAddr): boolean {
   const { config, directMap, pageAllocator } = m;
-  if (!directMap.contains(at) || at % BigInt(config.THREAD_SIZE) !== 0n) return false;
+  if (!directMap.contains(at) || !isAligned(config, at)) return false;
   const pfn = Number(directMap.virtToPhys(at) >> 12n);
   return takeBlock(pageAllocator, pfn, config.THREAD_SIZE_ORDER, 'stack');
 }
 
 function isHeld(m: Machine, at: VirtAddr): boolean {
-  const { directMap, tasks, exited } = m;
-  if (!directMap.contains(at) || at % BigInt(m.config.THREAD_SIZE) !== 0n) return false;
+  const { config, directMap, tasks, exited } = m;
+  if (!directMap.contains(at) || !isAligned(config, at)) return false;
   const { pageInfo } = m.pageAllocator;
   const pfn = Number(directMap.virtToPhys(at) >> 12n);
   if (pageInfo.classOf(pfn) !== 'stack' || !pageInfo.isAllocatedHead(pfn)) return false;
   return ![...tasks, ...exited].some(({ stack }) => stack === at);
 }
 
+function isAligned({ THREAD_SIZE }: KernelConfig, at: VirtAddr): boolean {
+  return at % BigInt(THREAD_SIZE) === 0n;
+}
+
 function refuse(m: Machine, at: VirtAddr, expected: string): never {
   const there = occupant(m, at);
   throw new RangeError(
-    `stack base: expected ${expected} (THREAD_SIZE is ${m.config.THREAD_SIZE}), got ${hex(at)}${there && `, where ${there}`}`,
+    `stackBase: expected ${expected} (THREAD_SIZE is ${m.config.THREAD_SIZE}), got ${hex(at)}${there && `, where ${there}`}`,
   );
 }
 
@@ -150,7 +154,7 @@ export function occupant(m: Machine, at: VirtAddr): string {
   const { config, directMap, vmalloc, pageAllocator } = m;
   const { THREAD_SIZE, VMAP_STACK } = config;
   const size = THREAD_SIZE + (VMAP_STACK ? PAGE_SIZE : 0);
-  if (at % BigInt(THREAD_SIZE) !== 0n || m.cachedStacks.includes(at)) return '';
+  if (!isAligned(config, at) || m.cachedStacks.includes(at)) return '';
   for (let page = at; page < at + BigInt(size); page += BigInt(PAGE_SIZE)) {
     const task = m.tasks.find(({ stack }) => stack <= page && page < stack + BigInt(size));
     if (task) return `the stack of ${task.comm} lies`;

@@ -4,15 +4,15 @@ import { scratch32, scratch64 } from '../x86/halves';
 const PAGE = 4096;
 const NO_MASK: Uint8Array = new Uint8Array(0);
 
-/** Remembers which bytes were written, page by page: for looking back, not used by the kernel. */
+/** Remembers which bytes were written, page by page, and how far down RSP went: for looking back, not used by the kernel. */
 export class WriteWatch {
   /** Linear page number → one byte a byte of the page, 1 where it was written. */
   readonly pages: Map<number, Uint8Array> = new Map();
+  /** Null as long as none was told. */
+  lowestRsp: VirtAddr | null = null;
   /** The page marked last: the next mark is mostly in it too. */
   private lastPage = -1;
   private lastMask: Uint8Array = NO_MASK;
-  private lowestPage = Infinity;
-  private lowestOffset = 0;
   private readonly ownStart: VirtAddr;
   private readonly ownBytes: number;
 
@@ -22,22 +22,24 @@ export class WriteWatch {
     this.ownBytes = own ? Number(own.end - own.start) : 0;
   }
 
-  /** Lowest address written; null before the first write. */
-  get lowest(): VirtAddr | null {
-    if (this.lowestPage === Infinity) return null;
-    return (BigInt(this.lowestPage) << 12n) + BigInt(this.lowestOffset);
+  /** RSP has gone down to `rsp`. */
+  reached(rsp: VirtAddr): void {
+    if (this.lowestRsp === null || rsp < this.lowestRsp) this.lowestRsp = rsp;
   }
 
+  /** `bytes` have been pushed, RSP is at `rsp` now. */
+  pushed(rsp: VirtAddr, bytes: number): void {
+    this.reached(rsp);
+    this.mark(rsp, bytes);
+  }
+
+  /** `bytes` have been written from `address` on. */
   mark(address: VirtAddr, bytes: number): void {
     scratch64[0] = BigInt.asUintN(64, address - this.ownStart);
     if (scratch32[1] === 0 && scratch32[0] >>> 0 < this.ownBytes) return;
     scratch64[0] = address;
     let page = (scratch32[1] >>> 0) * 0x100000 + (scratch32[0] >>> 12);
     let offset = scratch32[0] & (PAGE - 1);
-    if (page < this.lowestPage || (page === this.lowestPage && offset < this.lowestOffset)) {
-      this.lowestPage = page;
-      this.lowestOffset = offset;
-    }
     for (let left = bytes; left > 0; page++) {
       const mask = page === this.lastPage ? this.lastMask : this.maskOf(page);
       const end = Math.min(PAGE, offset + left);

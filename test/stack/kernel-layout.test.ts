@@ -53,7 +53,7 @@ describe('a stack at a given place', () => {
 
   it('is refused where no kernel could have it', () => {
     const refused = (era: '16k' | 'vmap', stackBase: bigint, kernel = '6.1') =>
-      assert.throws(() => overrun({ era, stackBase, kernel }), /stack base: expected|levels:/);
+      assert.throws(() => overrun({ era, stackBase, kernel }), /stackBase: expected|levels:/);
     refused('vmap', 0x7fff00000000n);
     refused('vmap', 0xffffc90000001000n);
     refused('vmap', 0xffff888000100000n);

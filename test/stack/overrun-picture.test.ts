@@ -81,6 +81,6 @@ describe('compareDetectors', () => {
 
   it('refuses what overrun refuses', () => {
     assert.throws(() => compareDetectors({ past: 1, jump: 2 }), /got past and jump/);
-    assert.throws(() => compareDetectors({ stackBase: 0x1000n }), /stack base: expected/);
+    assert.throws(() => compareDetectors({ stackBase: 0x1000n }), /stackBase: expected/);
   });
 });

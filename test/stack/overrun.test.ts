@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kernelConfig } from '../../lib/stack/config';
 import { overrun, type OverrunOptions } from '../../lib/stack/overrun';
+import { summary } from '../../lib/stack/summary';
 
 const CONSOLE = join(__dirname, '..', 'fixtures', 'console');
 
@@ -167,6 +169,51 @@ describe('overrun in the direct map', () => {
   });
 });
 
+describe('what an overrun is reported to have done', () => {
+  it('counts a store outside the stack, below it or above, and none inside', () => {
+    const changed = (poke: number) => {
+      const report = overrun({ era: '8k', poke, seed: 2, smp: false });
+      const words = summary(report).split('\n')[1];
+      const bytes = report.victims.reduce((sum, { bytesChanged }) => sum + bytesChanged, 0);
+      return [bytes, report.outcome === 'none', /^nothing happened/.test(words)];
+    };
+    for (const outside of [8, -8192, -9000]) {
+      assert.deepEqual(changed(outside), [8, false, false], `${outside}`);
+    }
+    for (const inside of [-8184, -4096, -120]) {
+      assert.deepEqual(changed(inside), [0, true, true], `${inside}`);
+    }
+  });
+
+  it('has RSP where it stood at a store or load that was not noticed, as at one that faulted', () => {
+    const rspFromTop = (options: OverrunOptions) => {
+      const { rsp, stackBase } = overrun({ kernel: '6.1', ...options });
+      return stackBase + BigInt(kernelConfig(options.era!, options).THREAD_SIZE) - rsp;
+    };
+    const faulted = rspFromTop({ era: 'vmap', poke: 8 });
+    for (const era of ['8k', '16k', 'vmap'] as const) {
+      for (const access of [{ poke: -64 }, { peek: -99999 }]) {
+        assert.equal(rspFromTop({ era, ...access }), faulted, `${era} ${JSON.stringify(access)}`);
+      }
+    }
+    assert.equal(rspFromTop({ era: '16k', peek: 100 }), faulted);
+    const rsp = 0xffffc90000590000n + 512n;
+    const given = overrun({ era: 'vmap', stackBase: 0xffffc90000590000n, poke: -64, rsp });
+    assert.equal(given.rsp, rsp);
+  });
+
+  it('has RSP at its lowest for a frame: where the function that it calls has its array', () => {
+    for (const stackProtector of [false, true]) {
+      const kernel = stackProtector ? '6.1' : '3.15';
+      const report = overrun({ era: '16k', kernel, stackProtector, jump: 1024, neighbour: 'free' });
+      const { address, after } = report.neighbour;
+      const view = new DataView(after!.buffer, after!.byteOffset);
+      const word = (at: number) => view.getBigUint64(Number(report.rsp - address) + at, true);
+      assert.deepEqual([word(0), word(24)], [1n, 2n]);
+    }
+  });
+});
+
 describe('overrun, asked wrongly', () => {
   it('says what it expected', () => {
     assert.throws(
@@ -188,10 +235,19 @@ describe('overrun, asked wrongly', () => {
     }
     assert.throws(() => overrun({ frame: -1 }), /frame: expected a whole number of bytes from 1/);
     assert.throws(() => overrun({ past: 2 ** 60 }), /past: expected/);
-    assert.throws(() => overrun({ era: 'vmap', stackBase: 0x1000n }), /stack base: expected/);
-    assert.throws(
-      () => overrun({ era: '8k', stackBase: 0xffff880000000000n + 4096n }),
-      /stack base: expected/,
-    );
+    assert.throws(() => overrun({ era: 'vmap', stackBase: 0x1000n }), /^RangeError: stackBase: /);
+    for (const [era, base] of [
+      ['8k', 0xffff880002000000n],
+      ['vmap', 0xffffc90000094000n],
+    ] as const) {
+      assert.equal(overrun({ era, stackBase: base, poke: -64 }).stackBase, base);
+      for (const off of [1n, 8n, 4096n]) {
+        assert.throws(
+          () => overrun({ era, stackBase: base + off, poke: -64 }),
+          /^RangeError: stackBase: expected .*, a multiple of THREAD_SIZE and free/,
+          `${era} ${off}`,
+        );
+      }
+    }
   });
 });

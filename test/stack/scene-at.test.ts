@@ -121,12 +121,12 @@ describe('a neighbour that can not be had', () => {
   it('is no reason to hide a base that can not be had, and who lies there is said', () => {
     for (const era of ERAS) {
       for (const neighbour of ['stack', 'any'] as const) {
-        refused({ era, neighbour, stackBase: 0x1000n }, /^stack base: expected/);
+        refused({ era, neighbour, stackBase: 0x1000n }, /^stackBase: expected/);
       }
     }
     refused(
       { era: '8k', stackBase: 0xffff880001000000n },
-      /^stack base: expected .* where 0xffff880001000000 is a page of class reserved/,
+      /^stackBase: expected .* where 0xffff880001000000 is a page of class reserved/,
     );
   });
 });
