@@ -3,7 +3,8 @@ import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
-const MAX_SEED = 2 ** 31 - 1;
+/** The largest seed. */
+export const MAX_SEED = 2 ** 31 - 1;
 
 /**
  * Four words that look unlike those of the next seed (SplitMix32): the generator's first draws are a linear function

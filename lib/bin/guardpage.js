@@ -13,15 +13,19 @@ const { main } = require(cli);
 // A reader such as `head` may close the pipe early; that is no failure.
 process.stdout.on('error', (error) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.stderr.write(`guardpage: can't write to standard output: ${error.message}\n`);
+  process.exit(1);
 });
+// Nobody can be told that nobody can be told; the exit code still says how it went.
+process.stderr.on('error', () => {});
 
 main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;
   },
   (error) => {
-    process.stderr.write(`guardpage: ${error instanceof Error ? error.stack : error}\n`);
+    const what = error instanceof Error ? error.stack : error;
+    process.stderr.write(`guardpage: unexpected error, please report it: ${what}\n`);
     process.exitCode = 1;
   },
 );

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { experiment, experiments } from '../experiments';
 import type { Experiment, ExperimentResult } from '../experiments/experiment';
 import type { Parameter, ParameterValues } from '../experiments/parameters';
@@ -46,24 +47,33 @@ function run(name: string | undefined, { seed, set, json, html }: Flags): void {
   const chosen = refusing(() => experiment(name));
   const writeJson = json === undefined ? null : prepareWrite('json', json);
   const writeHtml = html === undefined ? null : prepareWrite('html', html);
+  if (json !== undefined && html !== undefined && realPath(json) === realPath(html)) {
+    throw new UsageError(`--html: expected another file than that of --json, got ${html}`);
+  }
   const result = refusing(() => chosen.run(valuesFrom(chosen, set), seed));
   writeJson?.(jsonText(result));
   writeHtml?.(experimentPage(result, experimentFigure(result), plotlySource()));
   if (!writeJson && !writeHtml) process.stdout.write(`${result}\n`);
 }
 
+/** The path of a file that is there or that can be created. */
+function realPath(file: string): string {
+  return existsSync(file)
+    ? realpathSync(file)
+    : join(realpathSync(dirname(resolve(file))), basename(file));
+}
+
 /** `threads=500` → a value of the kind that the parameter has. */
 function valuesFrom({ parameters }: Experiment, set: readonly string[]): ParameterValues {
-  const values: Record<string, number | string> = {};
-  for (const text of set) {
+  const values = set.map((text): [string, number | string] => {
     const [, name, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];
     if (name === undefined) {
       throw new UsageError(`--set: expected PARAMETER=VALUE, got ${JSON.stringify(text)}`);
     }
     const isNumber = parameters[name]?.kind === 'number' && /^-?\d+$/.test(value);
-    values[name] = isNumber ? Number(value) : value;
-  }
-  return values;
+    return [name, isNumber ? Number(value) : value];
+  });
+  return Object.fromEntries(values);
 }
 
 function jsonText(result: ExperimentResult): string {

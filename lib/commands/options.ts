@@ -1,20 +1,24 @@
 import { readFileSync } from 'node:fs';
+import { MAX_SEED } from '../random';
 import { parseAddress } from '../x86/addr';
 import { ERAS, type Era, type KernelOptions } from '../stack/config';
 import { NEIGHBOURS, type NeighbourKind } from '../stack/scene';
 import type { Command } from 'commander';
 import { UsageError } from './usage-error';
 
-/** Options of the library that the command line has under the same name. */
-const NAMED = /^(past|jump|poke|peek|irq|frame|rsp|neighbour|seed): /;
+/** Options of the library that the command line has too. */
+const NAMED = /^(past|jump|poke|peek|irq|frame|rsp|neighbour|seed|stackBase): /;
+/** What the library refuses is named (`name: …`), or it says what was expected; the engine’s own RangeErrors do neither. */
+const REFUSAL = /\bexpected\b|^(?!Invalid )[^:]+: /;
 
 /** Runs `work`; what it refuses with a RangeError was asked wrongly. */
 export function refusing<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message.replace(NAMED, '--$&'));
-    throw error;
+    if (!(error instanceof RangeError && REFUSAL.test(error.message))) throw error;
+    const flag = (_: string, name: string) => `--${name.replace('stackBase', 'stack-base')}: `;
+    throw new UsageError(error.message.replace(NAMED, flag));
   }
 }
 
@@ -101,7 +105,7 @@ export function addKernelOptions(command: Command): Command {
       `page below the stack: ${NEIGHBOURS.join(', ')}`,
       oneOf('neighbour', NEIGHBOURS),
     )
-    .option('--seed <n>', 'seed of everything drawn', wholeNumber('seed', 0), 1);
+    .option('--seed <n>', 'seed of everything drawn', wholeNumber('seed', 0, MAX_SEED), 1);
 }
 
 export interface KernelFlags {

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { MAX_SEED } from '../random';
 import { overrun, type OverrunOptions } from '../stack/overrun';
 import { MEMORY_PROFILES } from '../stack/population';
 import { summary } from '../stack/summary';
@@ -13,6 +15,7 @@ import {
   wholeNumber,
   type KernelFlags,
 } from './options';
+import { UsageError } from './usage-error';
 
 interface Flags
   extends
@@ -72,7 +75,8 @@ export const register: Register = (program) => {
     )
     .option('--trials <n>', 'that many runs, seeds counting up', wholeNumber('trials', 1), 1)
     .option('--json', 'JSON, a line a trial')
-    .action(({ trials, json, ...flags }: Flags) => {
+    .action(async ({ trials, json, ...flags }: Flags) => {
+      check(flags, trials);
       for (let trial = 0; trial < trials; trial++) {
         const { past, jump, poke, peek, irq, rsp, stackBase, frames, frame, memory } = flags;
         const report = refusing(() =>
@@ -84,6 +88,24 @@ export const register: Register = (program) => {
           }),
         );
         process.stdout.write(`${json || trials > 1 ? reportJson(report) : summary(report)}\n`);
+        // A reader that has gone ends the process here.
+        await nextTurn();
       }
     });
 };
+
+const KINDS = ['past', 'jump', 'poke', 'peek', 'irq'] as const;
+
+/** What the library can't say in the command line's words, or would say only after some of the trials. */
+function check(flags: Omit<Flags, 'trials'>, trials: number): void {
+  const given = KINDS.filter((kind) => flags[kind] !== undefined);
+  if (given.length > 1) {
+    throw new UsageError(`expected one of --${KINDS.join(', --')}, got --${given.join(' and --')}`);
+  }
+  const most = MAX_SEED - flags.seed + 1;
+  if (trials > most) {
+    throw new UsageError(
+      `--trials: expected at most ${most} from seed ${flags.seed} on, for the last seed is ${MAX_SEED}, got ${trials}`,
+    );
+  }
+}

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { hex, type VirtAddr } from '../x86/addr';
 import type { WalkResult } from '../x86/walk';
 import { parseAddresses } from './addresses';
@@ -56,6 +57,7 @@ export const register: Register = (program) => {
         process.stdout.write(
           batch.map((va) => `${line(dump.walk(va, flags.maxphyaddr))}\n`).join(''),
         );
+        await nextTurn();
       }
     });
 };

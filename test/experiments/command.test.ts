@@ -96,6 +96,7 @@ describe('guardpage experiment', function () {
     inTemporaryFolder(async (folder) => {
       writeFileSync(join(folder, 'file'), '');
       mkdirSync(join(folder, 'sub'));
+      symlinkSync(join(folder, 'file'), join(folder, 'link'));
       for (const [argv, line] of [
         [[], /^guardpage: experiment: expected a name; guardpage experiment --list shows them\n$/],
         [['dynamic-stack'], /^guardpage: experiment: .* did you mean dynamic-stacks\?\n$/],
@@ -121,6 +122,18 @@ describe('guardpage experiment', function () {
           /^guardpage: depth: expected a parameter \(threads\), got no such one\n$/,
         ],
         [
+          [...SMALL, '--set', '__proto__=1'],
+          /^guardpage: __proto__: expected a parameter \(threads\), got no such one\n$/,
+        ],
+        [
+          [...SMALL, '--json', join(folder, 'x'), '--html', join(folder, 'sub', '..', 'x')],
+          /^guardpage: --html: expected another file than that of --json, got .*x\n$/,
+        ],
+        [
+          [...SMALL, '--json', join(folder, 'file'), '--html', join(folder, 'link')],
+          /^guardpage: --html: expected another file than that of --json, got .*link\n$/,
+        ],
+        [
           [...SMALL, '--json', join(folder, 'none', 'x')],
           /^guardpage: --json: can't write .*: there is no such folder\n$/,
         ],
@@ -142,7 +155,7 @@ describe('guardpage experiment', function () {
         assert.match(err, line);
         assert.equal(err.trimEnd().split('\n').length, 1);
       }
-      assert.deepEqual(readdirSync(folder).sort(), ['file', 'sub']);
+      assert.deepEqual(readdirSync(folder).sort(), ['file', 'link', 'sub']);
       assert.ok(!existsSync(join(folder, 'sub', 'x')));
     }));
 });
