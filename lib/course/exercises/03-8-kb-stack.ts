@@ -53,7 +53,7 @@ const interrupt = defineExercise({
   remark: ({ depth }) => `8192 − 104 − 8 − 168 − ${depth}.`,
   solution: ({ depth }) =>
     'Usable are 8080 bytes, `pt_regs` takes 168 of them. The machine says the same; `irq` is the number of bytes between the base and RSP ' +
-    'when the interrupt comes, `rsp` the lowest address that was written:\n\n' +
+    'when the interrupt comes, `rsp` the lowest that RSP came to:\n\n' +
     '```ts\n' +
     'import { overrun } from "guardpage";\n\n' +
     `const report = overrun({ era: "8k", irq: 8192 - ${depth} });\n` +
