@@ -43,22 +43,15 @@ export class Interrupts {
   taken = 0;
   /** WARN_ONCE() has warned. */
   warned = false;
-  private saved: Pick<Interrupts, 'stack' | 'warned' | 'taken'> = {
-    stack: null,
-    warned: false,
-    taken: 0,
-  };
+  private saved: Partial<Interrupts> = {};
 
   snapshot(): void {
-    const { stack, warned, taken } = this;
-    this.saved = { stack, warned, taken };
+    const { stack, depth, due, watch, handlerDepth, taken, warned } = this;
+    this.saved = { stack, depth, due, watch, handlerDepth, taken, warned };
   }
 
   restore(): void {
     Object.assign(this, this.saved);
-    this.depth = 0;
-    this.due = null;
-    this.handlerDepth = HANDLER_DEPTH;
   }
 
   /** Lets the device interrupt if its moment has come and interrupts are on. */

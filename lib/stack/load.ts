@@ -24,7 +24,7 @@ export class Load {
   private readonly inodes: VirtAddr[] = [];
   private readonly childMain: VirtAddr;
   private nextFile = 0;
-  private savedNextFile = 0;
+  private saved = { files: 0, nextFile: 0 };
   private hasChildren = false;
 
   /** @throws RangeError if memory runs out before the shell has started */
@@ -55,11 +55,12 @@ export class Load {
   }
 
   snapshot(): void {
-    this.savedNextFile = this.nextFile;
+    this.saved = { files: this.inodes.length, nextFile: this.nextFile };
   }
 
   restore(): void {
-    this.nextFile = this.savedNextFile;
+    this.inodes.length = this.saved.files;
+    this.nextFile = this.saved.nextFile;
   }
 
   /**

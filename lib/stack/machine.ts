@@ -1,5 +1,5 @@
 import type { Cpu } from '../x86/cpu';
-import type { CpuState, Delivery } from '../x86/cpu';
+import type { Delivery } from '../x86/cpu';
 import type { Fault } from '../x86/fault';
 import { makeFault, VECTOR_UD } from '../x86/fault';
 import { scratch32, scratch64 } from '../x86/halves';
@@ -27,6 +27,7 @@ import type { WriteWatch } from './write-watch';
 import { defineExit } from './exit';
 import { leaveHistory, markRodataRo } from './before-threads';
 import { FAULTED, KernelAccess } from './kernel-access';
+import { MachineSnapshot } from './machine-snapshot';
 import { cacheOptions } from './objects';
 import { definePanic, panic } from './panic';
 import { createIdleTask, currentTask, defineFork, type Task } from './task';
@@ -38,20 +39,6 @@ export type MachineState = 'alive' | 'panic' | 'reset' | 'hang';
 const HANG_AFTER = 1_000_000;
 /** Exceptions in one run after which the machine does nothing but fault. */
 const FAULTS_TO_HANG = 100;
-
-/** What a snapshot keeps that is not in memory or in the allocators. */
-interface MachineSnapshot {
-  readonly cpu: CpuState;
-  readonly tasks: readonly { readonly task: Task; readonly state: Task['state'] }[];
-  readonly runQueue: readonly Task[];
-  readonly cachedStacks: readonly VirtAddr[];
-  readonly stackPayers: ReadonlyMap<VirtAddr, string>;
-  readonly consoleLines: number;
-  readonly switches: number;
-  readonly deliveries: number;
-  readonly nextPid: number;
-  readonly lazyPgd: number | null;
-}
 
 /** What goes back to the machine's snapshot with it. */
 export interface Attached {
@@ -105,7 +92,10 @@ export class Machine extends KernelAccess {
   switches = 0;
   /** That clock when each line of the console was printed. */
   readonly printedAt: number[] = [];
-  /** What the CPU delivered, in order: for looking back, not used by the kernel. */
+  /**
+   * What the CPU delivered, in order. Besides looking back: run() counts them, and a general protection fault
+   * is worded by the fault that the last one is of, which a kernel takes from the instruction instead.
+   */
   readonly deliveries: { readonly delivery: Delivery; readonly rsp: VirtAddr }[] = [];
   /** Slab caches by name. */
   readonly caches: ReadonlyMap<string, KmemCache>;
@@ -169,6 +159,8 @@ export class Machine extends KernelAccess {
         new KmemCache(this.pageAllocator, this.directMap, this.cpu, cache),
       ]),
     );
+    this.attached.push(this.pageAllocator, this.directMap, this.vmalloc, ...this.caches.values());
+    this.attached.push(this.irq, this.detectors);
     leaveHistory(this, options.bootPages ?? 0);
     markRodataRo(this);
     defineInterrupts(this);
@@ -182,7 +174,7 @@ export class Machine extends KernelAccess {
     this.idleTask = createIdleTask(this);
   }
 
-  /** Has a part that lives outside the machine go along with its snapshots. */
+  /** Has a part of the machine, or one that lives outside it, go along with its snapshots. */
   attach(part: Attached): void {
     this.attached.push(part);
   }
@@ -209,67 +201,27 @@ export class Machine extends KernelAccess {
   /** Makes the present state the one that restore() returns to. */
   snapshot(): void {
     this.memory.checkpoint();
-    this.pageAllocator.snapshot();
-    this.vmalloc.snapshot();
-    for (const cache of this.caches.values()) cache.snapshot();
-    this.irq.snapshot();
-    this.detectors.snapshot();
     for (const part of this.attached) part.snapshot();
-    this.saved = {
-      cpu: this.cpu.snapshot(),
-      tasks: this.tasks.map((task) => ({ task, state: task.state })),
-      runQueue: [...this.runQueue],
-      cachedStacks: [...this.cachedStacks],
-      stackPayers: new Map(this.stackPayers),
-      consoleLines: this.console.length,
-      switches: this.switches,
-      deliveries: this.deliveries.length,
-      nextPid: this.nextPid,
-      lazyPgd: this.lazyPgd,
-    };
+    this.saved = new MachineSnapshot(this);
   }
 
   get hasSnapshot(): boolean {
     return this.saved !== null;
   }
 
-  /** Returns to the snapshot at the cost of what has changed since; may be repeated. */
+  /**
+   * Returns to the snapshot at the cost of what has changed since; may be repeated. The TLB is empty
+   * afterwards; functions laid out since stay.
+   *
+   * @param random what is drawn from then on
+   */
   restore(random: Random): void {
     const { saved } = this;
     if (!saved) throw new TypeError('restore: expected a snapshot() before it, got none');
     this.memory.rollback();
-    this.pageAllocator.restore();
-    this.vmalloc.restore();
-    for (const cache of this.caches.values()) cache.restore();
-    this.irq.restore();
-    this.detectors.restore();
     for (const part of this.attached) part.restore();
-    this.cpu.restore(saved.cpu);
-    this.tasks.length = 0;
-    this.byTaskStruct.clear();
-    for (const { task, state } of saved.tasks) {
-      task.state = state;
-      this.addTask(task);
-    }
-    this.runQueue.splice(0, Infinity, ...saved.runQueue);
-    this.cachedStacks.splice(0, Infinity, ...saved.cachedStacks);
-    this.stackPayers.clear();
-    for (const [stack, cgroup] of saved.stackPayers) this.stackPayers.set(stack, cgroup);
-    this.console.length = saved.consoleLines;
-    this.printedAt.length = saved.consoleLines;
-    this.switches = saved.switches;
-    this.deliveries.length = saved.deliveries;
-    this.nextPid = saved.nextPid;
-    this.lazyPgd = saved.lazyPgd;
-    this.exited.length = 0;
-    this.bottoms.clear();
-    this.work.length = 0;
-    this.state = 'alive';
-    this.idle = false;
-    this.oopses = 0;
-    this.kasanReported = false;
-    this.watch = null;
-    this.nextWatch = null;
+    saved.restore(this);
+    this.fault = null;
     this.random = random;
   }
 
@@ -323,6 +275,13 @@ export class Machine extends KernelAccess {
   panic(why: string): never {
     panic(this, why);
     throw FAULTED;
+  }
+
+  /** Makes the books those of `tasks`. */
+  setTasks(tasks: readonly Task[]): void {
+    this.tasks.length = 0;
+    this.byTaskStruct.clear();
+    for (const task of tasks) this.addTask(task);
   }
 
   /** Puts a new task into the books. */

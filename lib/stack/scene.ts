@@ -81,7 +81,8 @@ export function pick(m: Machine, population: Population, neighbour: NeighbourKin
   throw new RangeError(`neighbour: expected a page of kind ${neighbour} ${where}, found none`);
 }
 
-function candidatesFor(
+/** The threads whose stacks have such a neighbour. */
+export function candidatesFor(
   m: Machine,
   population: Population,
   neighbour: NeighbourKind,

@@ -4,7 +4,7 @@ import { stackPointerOffset } from '../x86/tss';
 import { callTrace } from './call-trace';
 import { FAULTED } from './kernel-access';
 import type { KernelFunction } from './kernel-text';
-import type { Machine } from './machine';
+import type { Attached, Machine } from './machine';
 import { modulesLine, taskLines } from './oops';
 import { PER_CPU } from './per-cpu';
 import { currentTask, type Task } from './task';
@@ -45,7 +45,7 @@ const JUST_CALLED = { kind: 'frame', base: 'rsp', offset: 8, savedRbp: null } as
  * interruptible sleeper awake until the next timer tick, and there is none. Left out too: a count with
  * PREEMPT_ACTIVE keeps its thread on the run queue.
  */
-export class StackThreadInfo {
+export class StackThreadInfo implements Attached {
   private readonly cpu: bigint | null;
   private readonly preemptCount: bigint | null;
   private readonly execDomain: bigint | null;
@@ -57,8 +57,9 @@ export class StackThreadInfo {
   private readonly modulePut: KernelFunction;
   /** Code in which whoever is to be woken while nothing runs is woken, and where the machine rested. */
   private readonly wake: VirtAddr;
-  private readonly toWake: Task[] = [];
+  private toWake: readonly Task[] = [];
   private resting: VirtAddr = 0n;
+  private saved: { toWake: readonly Task[]; resting: VirtAddr } = { toWake: [], resting: 0n };
   /** Spinlocks are tickets; since 4.2 they are queued. */
   private readonly tickets: boolean;
 
@@ -80,7 +81,8 @@ export class StackThreadInfo {
     for (const fn of [this.tryToWakeUp, this.charge, this.modulePut])
       if (fn) text.setFrameRule(fn.address + BODY, JUST_CALLED);
     this.wake = text.at(text.define('wake_up_process', 0x20), 0, (machine) => {
-      const task = this.toWake.shift();
+      const [task, ...others] = this.toWake;
+      this.toWake = others;
       if (task) this.tryToWake(task);
       else machine.cpu.rip = this.resting;
     });
@@ -90,6 +92,15 @@ export class StackThreadInfo {
       m.store64(this.offsets + BigInt(8 * cpu), cpu === 0 ? m.perCpu : m.layout._text);
     }
     m.store64(kallsyms + CPU_ONLINE_MASK, 1n);
+    m.attach(this);
+  }
+
+  snapshot(): void {
+    this.saved = { toWake: this.toWake, resting: this.resting };
+  }
+
+  restore(): void {
+    Object.assign(this, this.saved);
   }
 
   /** INIT_THREAD_INFO: that of the task that is there from the start. */
@@ -183,11 +194,11 @@ export class StackThreadInfo {
       return;
     }
     if (m.cpu.rip !== this.wake) {
-      this.toWake.length = 0;
+      this.toWake = [];
       this.resting = m.cpu.rip;
       m.cpu.rip = this.wake;
     }
-    this.toWake.push(task);
+    this.toWake = [...this.toWake, task];
   }
 
   private tryToWake(task: Task): void {

@@ -4,7 +4,7 @@ import type { KernelConfig } from './config';
 import { Machine, type MachineOptions } from './machine';
 import { overrunScene, type OverrunOptions } from './overrun';
 import { populate, type MemoryProfile, type Population } from './population';
-import { pick, type NeighbourKind } from './scene';
+import { candidatesFor, NEIGHBOURS, pick, type NeighbourKind } from './scene';
 
 /** What a trial does; the kernel is that of the runner. */
 export type TrialOptions = Pick<
@@ -19,12 +19,13 @@ export interface TrialMachineOptions extends Omit<MachineOptions, 'seed'> {
 }
 
 /**
- * A booted and populated machine on which any number of overruns can be tried: after each it goes back to
- * where it was, at the cost of what the trial changed.
+ * A booted and populated machine on which any number of overruns can be tried: before each it goes back to
+ * where it was, at the cost of what the one before changed.
  */
 export class TrialRunner {
   private readonly machine: Machine;
   private readonly population: Population;
+  private readonly neighbours: ReadonlySet<NeighbourKind>;
 
   /** @param seed of the population; who overruns whom is drawn from the seed of each trial */
   constructor(config: KernelConfig, seed: number, options: TrialMachineOptions = {}) {
@@ -32,21 +33,18 @@ export class TrialRunner {
     this.machine = new Machine(config, { ...machine, seed });
     this.population = populate(this.machine, memory);
     this.machine.snapshot();
+    this.neighbours = new Set(
+      NEIGHBOURS.filter((kind) => candidatesFor(this.machine, this.population, kind).length > 0),
+    );
   }
 
   /** Whether a stack of the population has such a neighbour. */
   has(neighbour: NeighbourKind): boolean {
-    try {
-      pick(this.machine, this.population, neighbour);
-      return true;
-    } catch (error) {
-      if (error instanceof RangeError) return false;
-      throw error;
-    }
+    return this.neighbours.has(neighbour);
   }
 
   /**
-   * One overrun and what follows; the machine is as before afterwards.
+   * One overrun and what follows, on the machine as it was populated.
    *
    * @throws RangeError if no stack has such a neighbour
    */
