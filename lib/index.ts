@@ -208,6 +208,7 @@ export {
 } from './stack/detectors/costs';
 export {
   compareDetectors,
+  type ComparisonOptions,
   DETECTORS,
   type DetectorSpec,
   type DetectorTrial,
