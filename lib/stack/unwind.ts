@@ -49,7 +49,6 @@ function ruleOf(name: string, canary: number): FrameRule | undefined {
     case 'ret_from_fork':
     case 'do_idle':
     case 'do_exit':
-    case 'do_task_dead':
     case 'shell_main':
     case 'child_main':
       return end;

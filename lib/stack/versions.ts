@@ -47,8 +47,6 @@ export interface KernelFeatures {
   readonly clearsReusedStack: boolean;
   /** THREADINFO_GFP has __GFP_ZERO, whatever is configured: a stack fresh from the allocator is clear. */
   readonly clearsNewStack: boolean;
-  /** The stack of a dead task is freed before its task_struct (68f24b08ee89, with THREAD_INFO_IN_TASK). */
-  readonly freesStackEarly: boolean;
   /**
    * Who charges a stack to its memory cgroup: nobody, the allocation (__GFP_KMEMCG or __GFP_ACCOUNT, so that a
    * cached stack stays with the cgroup that first had it), or fork and exit by hand.
@@ -146,7 +144,6 @@ const OLDEST: KernelFeatures = {
   NR_CACHED_STACKS: 0,
   clearsReusedStack: false,
   clearsNewStack: false,
-  freesStackEarly: false,
   memcgCharge: 'none',
   guardsIrqStack: false,
   guardsIstStacks: false,
@@ -194,7 +191,7 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ],
   // 2deb4be28077 "x86/dumpstack: When OOPSing, rewind the stack before do_exit()"
   ['4.8', { rewindsStack: true, threadInfo: THREAD_INFO_24 }],
-  // ba14a194a434, e37e43a497d5, 15f4eae70d36, ac496bf48d97, 68f24b08ee89
+  // ba14a194a434, e37e43a497d5, 15f4eae70d36, ac496bf48d97
   [
     '4.9',
     {
@@ -202,7 +199,6 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       THREAD_INFO_IN_TASK: true,
       threadInfo: flagsOnly(8),
       NR_CACHED_STACKS: 2,
-      freesStackEarly: true,
     },
   ],
   ['4.10', {}],

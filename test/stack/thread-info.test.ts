@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { kernelConfig, type Era, type KernelOptions } from '../../lib/stack/config';
+import { FAULTED } from '../../lib/stack/kernel-access';
 import { Machine } from '../../lib/stack/machine';
 import { overrun } from '../../lib/stack/overrun';
 import { command, startProbe, stopProbe, wakeProbe, type Probe } from '../../lib/stack/probe';
@@ -273,7 +274,12 @@ describe('a wild thread_info->exec_domain', () => {
     const { m } = machineWithProbe('8k', { kernel: '3.14' });
     m.store64(m.idleTask.stack + field(m, 'exec_domain'), 0x1000n);
     const entry = m.text.named('ret_from_fork').address;
-    assert.throws(() => createTask(m, { kind: 'kthread', comm: 'x', entry, argument: 0n }));
+    const before = m.tasks.length;
+    assert.throws(
+      () => createTask(m, { kind: 'kthread', comm: 'x', entry, argument: 0n }),
+      (thrown) => thrown === FAULTED,
+    );
+    assert.equal(m.tasks.length, before);
   });
 });
 

@@ -9,8 +9,6 @@ export interface StackUsage {
   readonly unused: number;
   /** 8-byte loads. */
   readonly loads: number;
-  /** Nothing was left unused but for the words that happen to be zero, or the count ran off the stack. */
-  readonly ranOff: boolean;
 }
 
 /**
@@ -25,10 +23,10 @@ export function stackNotUsed(m: Machine, task: Task): StackUsage {
   // "Skip over canary": the loop tests the word above the one it stands at.
   do {
     at += 8n;
-    if (at >= top) return { unused: Number(at - start), loads, ranOff: true };
+    if (at >= top) return { unused: Number(at - start), loads };
     loads++;
   } while (m.load64(at) === 0n);
-  return { unused: Number(at - start), loads, ranOff: false };
+  return { unused: Number(at - start), loads };
 }
 
 /**
