@@ -36,7 +36,8 @@ describe('lib/data/facts', () => {
       };
       for (const [key, value] of Object.entries(simulated)) {
         const read = (fact as unknown as Record<string, unknown>)[key];
-        if (read !== undefined && read !== null) assert.equal(value, read, key);
+        if (read === undefined || read === null || fact.backported?.includes(key)) continue;
+        assert.equal(value, read, key);
       }
     });
   }

@@ -32,6 +32,8 @@ export interface VersionFact {
   readonly dfNmi?: boolean;
   readonly wording?: string;
   readonly directMap?: string;
+  /** What a later version has, and of this one only its stable tree. */
+  readonly backported?: readonly string[];
 }
 
 export const VERSION_FACTS: readonly VersionFact[] = versions.rows;

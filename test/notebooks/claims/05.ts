@@ -217,12 +217,14 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'At 340 bytes the landing frame happened to hit the neighbour\'s canary in `__schedule()`',
-    source: 'the model',
+    says: 'At 340 bytes the landing frame happened to hit the neighbour\'s canary in `__schedule()`. (This kernel\'s message gives only the address of that code; since 4.17 it names the function.)',
+    source: 'the model; kernel/panic.c of 4.15 and 4.18',
     holds: () => {
       const run = overrun({ ...ON, stackProtector: true, jump: 340 });
       assert.deepEqual([run.detector, run.phase, run.machine], ['stack-protector', 'wake', 'panic']);
-      assert.match(run.console[0], /Kernel stack is corrupted in: __schedule/);
+      assert.match(run.console[0], /Kernel stack is corrupted in: ffffffff81[0-9a-f]{6}$/);
+      const later = overrun({ ...ON, kernel: '4.17', stackProtector: true, jump: 340 });
+      assert.match(later.console[0], /Kernel stack is corrupted in: __schedule/);
       assert.equal(overrun({ ...ON, stackProtector: true, jump: 600 }).outcome, 'silent');
     },
   },
