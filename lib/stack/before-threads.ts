@@ -1,4 +1,3 @@
-import { sinceVersion } from '../mm/kernel-version';
 import { TEXT_PHYS, TEXT_SIZE } from './boot';
 import type { Machine } from './machine';
 
@@ -74,7 +73,7 @@ export function loadProbeModule(m: Machine): void {
     });
   const text = load(layout.MODULES_VADDR, PROBE_TEXT_PAGES, true);
   load(layout.MODULES_VADDR + PROBE_DATA, PROBE_DATA_PAGES, false);
-  if (!sinceVersion(config.version, '4.11')) return;
+  if (!config.protectsModuleText) return;
   for (const pfn of text) {
     const alias = directMap.physToVirt(BigInt(pfn) << 12n);
     directMap.setMemory(alias, 1, { writable: false }).flush.discharge(m.cpu);

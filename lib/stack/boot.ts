@@ -7,7 +7,6 @@ import type { PhysMemory } from '../x86/phys-memory';
 import type { TlbConfig } from '../x86/tlb';
 import { writeTss } from '../x86/tss';
 import { DirectMap } from '../mm/direct-map';
-import { sinceVersion } from '../mm/kernel-version';
 import type { KernelLayout } from '../mm/layout';
 import { PageAllocator } from '../mm/page-allocator';
 import { Vmalloc } from '../mm/vmalloc';
@@ -114,8 +113,7 @@ export function boot(
   );
   writeTss(memory, physical(entryArea.tss), { rsp0: 0n, ist });
 
-  // de5397ad5b9a and 52b6179ac87d; of SMEP the release was not looked up: in mainline by July 2011.
-  const [smep, smap] = [sinceVersion(config.version, '3.0'), sinceVersion(config.version, '3.7')];
+  const { smep, smap } = config;
   const cpu = new Cpu(memory, { levels, tlb, smep, smap });
   cpu.setCr3(page(pageTable.root));
   cpu.idtr = { base: entryArea.idt, limit: 0xfff };

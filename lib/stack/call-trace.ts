@@ -1,6 +1,4 @@
 import type { VirtAddr } from '../x86/addr';
-import { sinceVersion } from '../mm/kernel-version';
-import type { KernelConfig } from './config';
 import type { Machine } from './machine';
 import { readRegs, shortRegisterLines } from './registers-text';
 import { stackAt, type KernelStack } from './stack-info';
@@ -34,7 +32,7 @@ export function callTrace(m: Machine, from: UnwindState): string[] {
     else entries.set(step.regs, step.state.rsp);
   }
   const visited = new Set<VirtAddr>();
-  let at: VirtAddr | null = (beginsHere(m.config) ? m.cpu.rsp : from.rsp) & ~7n;
+  let at: VirtAddr | null = (m.config.oops.traceBeginsHere ? m.cpu.rsp : from.rsp) & ~7n;
   while (at !== null) {
     const stack: KernelStack | null = stackAt(m, at) ?? overflowed(m, at);
     if (!stack || visited.has(stack.base)) break;
@@ -45,9 +43,6 @@ export function callTrace(m: Machine, from: UnwindState): string[] {
   }
   return folded(lines);
 }
-
-const beginsHere = ({ version }: KernelConfig) =>
-  sinceVersion(version, '6.4') && !sinceVersion(version, '6.15');
 
 /** A stack that has run into the page below it is shown from its base on; before 4.9 not at all. */
 function overflowed(m: Machine, at: VirtAddr): KernelStack | null {

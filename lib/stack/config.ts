@@ -37,7 +37,10 @@ export interface KernelConfig extends KernelFeatures {
   readonly era: Era;
   /** The version asked for. */
   readonly version: string;
-  /** The nearest lower version whose source was read; its behaviour is modelled. */
+  /**
+   * The version whose behaviour this is: of what versions.ts knows, nothing changed between it and `version`.
+   * Memory (layout, page allocator, slab, vmalloc) and Kconfig go by `version` itself.
+   */
   readonly modelled: string;
   /** Bytes. */
   readonly THREAD_SIZE: number;

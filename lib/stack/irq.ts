@@ -1,8 +1,7 @@
 import { RFLAGS_IF } from '../x86/registers';
 import type { VirtAddr } from '../x86/addr';
-import { sinceVersion } from '../mm/kernel-version';
 import { callTrace, stackWords } from './call-trace';
-import { endOfStackOffset, PT_REGS_SIZE } from './config';
+import { endOfStackOffset, PT_REGS_SIZE, type KernelConfig } from './config';
 import type { Machine } from './machine';
 import { modulesLine, taskLines } from './oops';
 import { panic } from './panic';
@@ -79,8 +78,8 @@ export function interruptNear(m: Machine, task: Task, left: number): void {
 }
 
 /** Name of the entry code of device interrupts, to which the gate of the IDT points. */
-export function interruptEntry(version: string): string {
-  return sinceVersion(version, '5.8') ? 'asm_common_interrupt' : 'common_interrupt';
+export function interruptEntry({ asmEntries }: KernelConfig): string {
+  return asmEntries ? 'asm_common_interrupt' : 'common_interrupt';
 }
 
 /**
@@ -93,11 +92,8 @@ export function interruptEntry(version: string): string {
  */
 export function defineInterrupts(m: Machine): void {
   const { text } = m;
-  const entry = text.named(interruptEntry(m.config.version));
-  const doIrq = text.define(
-    sinceVersion(m.config.version, '5.8') ? '__common_interrupt' : 'do_IRQ',
-    0x100,
-  );
+  const entry = text.named(interruptEntry(m.config));
+  const doIrq = text.define(m.config.asmEntries ? '__common_interrupt' : 'do_IRQ', 0x100);
   const handler = text.define('handle_irq_event_percpu', 0x1b0);
   if (m.config.DEBUG_STACKOVERFLOW) text.define('handle_irq', 0x150);
   const locals = BigInt(HANDLER_FRAME - 16);
@@ -243,9 +239,9 @@ const comm = (m: Machine) => currentTask(m)?.comm ?? '?';
 /** WARN_ONCE(): file and function, message, who, call trace. The line number is left out. */
 function warnOnce(m: Machine, message: string): void {
   if (m.irq.warned) return;
-  const { oops, version } = m.config;
+  const { oops } = m.config;
   const at = m.text.symbolize(m.text.named('handle_irq').address + 0x141n);
-  const where = `at arch/x86/kernel/irq_64.c ${at}${sinceVersion(version, '4.9') ? '' : '()'}`;
+  const where = `at arch/x86/kernel/irq_64.c ${at}${oops.warnBrackets ? '()' : ''}`;
   const who = oops.taskLine === 'Pid' ? '' : ` CPU: 0 PID: ${currentTask(m)?.pid ?? 0}`;
   const { cpu } = m;
   const state = { rip: m.text.named('do_IRQ').address, rsp: cpu.rsp, rbp: cpu.gpr.rbp };

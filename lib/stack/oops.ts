@@ -1,4 +1,3 @@
-import { byVersion, sinceVersion } from '../mm/kernel-version';
 import type { VirtAddr } from '../x86/addr';
 import { bugLines } from './bug';
 import { callTrace, stackWords } from './call-trace';
@@ -13,31 +12,14 @@ export { PT_REGS, type RegName, type Regs } from './registers-text';
 const h = (value: bigint) => value.toString(16).padStart(16, '0');
 
 /**
- * How many letters print_tainted() has: one for each reason there is, or a blank. Counted in logs of 2.6.32,
- * 2.6.38, 3.2, 3.15, 3.17, 4.1, 4.15, 4.19, 6.1 and 6.17; by its patch the last but one came with 6.0.
- */
-const TAINT_FLAGS_COUNT: readonly (readonly [string, number])[] = [
-  ['2.6.32', 11],
-  ['2.6.38', 12],
-  ['3.2', 13],
-  ['3.15', 14],
-  ['3.17', 15],
-  ['4.1', 16],
-  ['4.15', 17],
-  ['4.19', 18],
-  ['6.0', 19],
-  ['6.17', 20],
-];
-
-/**
  * Why the kernel is tainted: place, letter and name of each reason. B is KASAN's, after any report since 4.4
  * ("kasan: always taint kernel on report"); W that of WARN_ONCE() in DEBUG_STACKOVERFLOW. Each is set after
  * its report. The module of the probe, O in the recordings, is left out.
  */
 function taints(m: Machine): (readonly [place: number, letter: string, name: string])[] {
-  const since44 = sinceVersion(m.config.version, '4.4');
+  const byKasan = m.kasanReported && m.config.oops.kasanHeader !== 'KASan, address';
   return [
-    ...(m.kasanReported && since44 ? [[5, 'B', 'BAD_PAGE'] as const] : []),
+    ...(byKasan ? [[5, 'B', 'BAD_PAGE'] as const] : []),
     ...(m.oopses > 0 ? [[7, 'D', 'DIE'] as const] : []),
     ...(m.irq.warned ? [[9, 'W', 'WARN'] as const] : []),
   ];
@@ -47,7 +29,7 @@ function taints(m: Machine): (readonly [place: number, letter: string, name: str
 function tainted(m: Machine): string {
   const reasons = taints(m);
   if (reasons.length === 0) return 'Not tainted';
-  const flags = new Array<string>(byVersion(m.config.version, TAINT_FLAGS_COUNT)).fill(' ');
+  const flags = new Array<string>(m.config.oops.taintFlags).fill(' ');
   flags[0] = 'G';
   for (const [place, letter] of reasons) flags[place] = letter;
   return `Tainted: ${flags.join('')}`;

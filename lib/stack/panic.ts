@@ -1,7 +1,5 @@
 import type { VirtAddr } from '../x86/addr';
-import { sinceVersion } from '../mm/kernel-version';
 import { callTrace, stackWords } from './call-trace';
-import type { KernelConfig } from './config';
 import type { FrameRule, KernelFunction } from './kernel-text';
 import type { Machine } from './machine';
 import { pointerText, taskLines } from './oops';
@@ -18,9 +16,6 @@ const IN_STACK_CHK_FAIL = 0x10n;
 /** Not an address of code: stands for show_stack(), whose own frame is not modelled. */
 const SHOW_STACK = 1n;
 
-const dumpStackOf = ({ version }: KernelConfig) =>
-  sinceVersion(version, '5.14') ? 'dump_stack_lvl' : 'dump_stack';
-
 /** Lays out panic() and what it calls and is called by. */
 export function definePanic({ text, config }: Machine): void {
   const saving = (registers: number): FrameRule => ({
@@ -32,7 +27,7 @@ export function definePanic({ text, config }: Machine): void {
   const rule = (fn: KernelFunction, at: bigint, registers: number) =>
     text.setFrameRule(fn.address + at, saving(registers));
   rule(text.define('panic', 0x2f4), IN_PANIC, PANIC_SAVES.length);
-  rule(text.define(dumpStackOf(config), 0x5c), IN_DUMP_STACK, DUMP_STACK_SAVES.length);
+  rule(text.define(config.oops.dumpStack, 0x5c), IN_DUMP_STACK, DUMP_STACK_SAVES.length);
   rule(text.define('__stack_chk_fail', 0x10), IN_STACK_CHK_FAIL, 0);
   text.setFrameRule(SHOW_STACK, saving(0));
 }
@@ -48,7 +43,7 @@ export function panic(m: Machine, why: string, from?: VirtAddr): void {
   if (from !== undefined) {
     call(m, from, PANIC_SAVES);
     call(m, m.text.named('panic').address + IN_PANIC, DUMP_STACK_SAVES);
-    m.push(m.text.named(dumpStackOf(m.config)).address + IN_DUMP_STACK);
+    m.push(m.text.named(oops.dumpStack).address + IN_DUMP_STACK);
   }
   const { rsp } = m.cpu;
   m.printk(`Kernel panic - not syncing: ${why}`);

@@ -1,4 +1,3 @@
-import { sinceVersion } from '../mm/kernel-version';
 import type { KernelConfig } from './config';
 import type { Machine } from './machine';
 
@@ -34,8 +33,7 @@ export function maxThreads(config: KernelConfig, ramBytes: number): number {
     throw new RangeError(`ramBytes: expected a whole number of bytes above 0, got ${ramBytes}`);
   const threads = Math.floor(ramBytes / (8 * config.THREAD_SIZE));
   const least = Math.max(threads, MIN_THREADS);
-  // set_max_threads() clamps it in the trees from 4.9 on; 3.14 only knows the lower end.
-  return sinceVersion(config.version, '4.9') ? Math.min(least, MAX_THREADS) : least;
+  return config.clampsMaxThreads ? Math.min(least, MAX_THREADS) : least;
 }
 
 /** Who pays for a stack: a memory cgroup, by name, and how much. */

@@ -1,4 +1,3 @@
-import { sinceVersion } from '../mm/kernel-version';
 import type { VirtAddr } from '../x86/addr';
 import { stackPointerOffset } from '../x86/tss';
 import { callTrace } from './call-trace';
@@ -60,7 +59,6 @@ export class StackThreadInfo implements Attached {
   private toWake: readonly Task[] = [];
   private resting: VirtAddr = 0n;
   private saved: { toWake: readonly Task[]; resting: VirtAddr } = { toWake: [], resting: 0n };
-  /** Spinlocks are tickets; since 4.2 they are queued. */
   private readonly tickets: boolean;
 
   constructor(private readonly m: Machine) {
@@ -73,9 +71,9 @@ export class StackThreadInfo implements Attached {
     this.preemptCount = offsetOf('preempt_count');
     this.execDomain = offsetOf('exec_domain');
     this.addrLimit = offsetOf('addr_limit');
-    this.tickets = !sinceVersion(config.version, '4.2');
+    this.tickets = config.spinlocks === 'tickets';
     this.tryToWakeUp = text.define('try_to_wake_up', 0x2c0);
-    const charges = config.CGROUP_CPUACCT && config.SMP && !sinceVersion(config.version, '4.6');
+    const charges = config.CGROUP_CPUACCT && config.SMP && config.cpuacctByThreadInfo;
     this.charge = charges ? text.define('cpuacct_charge', 0x70) : null;
     this.modulePut = text.define('module_put', 0x90);
     for (const fn of [this.tryToWakeUp, this.charge, this.modulePut])
@@ -218,7 +216,7 @@ export class StackThreadInfo implements Attached {
     const at = this.of(taskStruct) + this.cpu!;
     let cpu = m.load32(at);
     let rq = 0n;
-    if (!sinceVersion(m.config.version, '2.6.39')) {
+    if (!m.config.wakeChecksCpu) {
       rq = m.load64(this.offsets + 8n * BigInt(cpu >>> 0));
     } else {
       const allowed =

@@ -1,7 +1,6 @@
 import type { VirtAddr } from '../x86/addr';
 import { X86_PF_INSTR } from '../x86/fault';
 import { RFLAGS_IF } from '../x86/registers';
-import { sinceVersion } from '../mm/kernel-version';
 import { endOfStackOffset, PT_REGS_SIZE, STACK_END_MAGIC, type KernelConfig } from './config';
 import { isExiting } from './exit';
 import { DEVICE_VECTOR, interruptEntry } from './irq';
@@ -42,8 +41,8 @@ const EXCEPTIONS = [
 ] as const;
 
 /** The gates that a kernel of that version sets up. */
-export function trapGates({ version }: KernelConfig): TrapGate[] {
-  const prefix = sinceVersion(version, '5.8') ? 'asm_exc_' : '';
+export function trapGates(config: KernelConfig): TrapGate[] {
+  const prefix = config.asmEntries ? 'asm_exc_' : '';
   const exceptions = EXCEPTIONS.map(({ vector, name, errorCode }) => ({
     vector,
     handler: `${prefix}${name}`,
@@ -51,7 +50,7 @@ export function trapGates({ version }: KernelConfig): TrapGate[] {
   }));
   return [
     ...exceptions,
-    { vector: DEVICE_VECTOR, handler: interruptEntry(version), errorCode: false },
+    { vector: DEVICE_VECTOR, handler: interruptEntry(config), errorCode: false },
   ];
 }
 
@@ -85,7 +84,7 @@ export function defineTraps({ text, config }: Machine): void {
     const df = text.define('df_debug', 0x30);
     text.setFrameRule(df.address + IN_DF_DEBUG, JUST_CALLED);
   }
-  text.define(killer(config), 0x40);
+  text.define(config.killer, 0x40);
 }
 
 function handle(m: Machine, vector: number, regs: Regs): void {
@@ -155,9 +154,8 @@ function doubleFault(m: Machine, regs: Regs): void {
   }
   const code = regs.errorCode.toString(16);
   // df_debug() from 3.14 on, the handler itself since 5.6; before, die() alone.
-  if (sinceVersion(config.version, '3.14')) {
-    m.printk(`${config.oops.doubleFaultPrefix}PANIC: double fault, error_code: 0x${code}`);
-  }
+  const prefix = config.oops.doubleFaultPrefix;
+  if (prefix !== null) m.printk(`${prefix}PANIC: double fault, error_code: 0x${code}`);
   if (config.doubleFault === 'halts') {
     m.printk(...showRegs(m, regs));
     panic(m, 'Machine halted.', m.text.named('df_debug').address + IN_DF_DEBUG);
@@ -276,12 +274,6 @@ function makeTaskDead(m: Machine, { signal = SIGSEGV }: DeathOptions): void {
   task.state = 'dead';
   m.cpu.rflags |= RFLAGS_IF;
   if (config.rewindsStack) m.cpu.rsp = stackTop(m, task) - BigInt(PT_REGS_SIZE);
-  const caller = m.text.named(killer(config)).address + IN_KILLER;
+  const caller = m.text.named(config.killer).address + IN_KILLER;
   m.call(m.text.named(recursive ? 'schedule' : 'do_exit').address, caller);
-}
-
-/** Who calls do_exit() on behalf of a task that is killed. */
-function killer({ version, rewindsStack }: KernelConfig): string {
-  if (sinceVersion(version, '5.17')) return 'make_task_dead';
-  return rewindsStack ? 'rewind_stack_do_exit' : 'oops_end';
 }

@@ -4,8 +4,9 @@ import { WORDING_CHANGES, WORDING_OLDEST, type OopsWording } from './oops-wordin
 export type { OopsWording } from './oops-wording';
 
 /**
- * What changed when, as data: each row holds from its version on, until a later row changes it again.
- * Versions are those whose source trees were read; between two of them the older behaviour is modelled.
+ * What changed when, as data: each row holds from its version on, until a later row changes it again. A row's
+ * version is that of a source tree or a log that was read, or of the commit that is named; between two rows the
+ * older behaviour is modelled. Nothing else of a kernel's stacks, traps and texts asks for the version.
  */
 
 /** Where struct thread_info lies, and what is in it, from low to high address. */
@@ -65,10 +66,27 @@ export interface KernelFeatures {
   readonly doubleFaultIsNmi: boolean;
   /** A #DF that is no guard hit: the task dies, or df_debug() panics with `Machine halted.` at once. */
   readonly doubleFault: 'dies' | 'halts';
+  /** Who calls do_exit() on behalf of a task that is killed. */
+  readonly killer: 'oops_end' | 'rewind_stack_do_exit' | 'make_task_dead';
+  /** Entry code is asm_exc_… and asm_common_interrupt, and calls __common_interrupt() instead of do_IRQ(). */
+  readonly asmEntries: boolean;
   /** oops_end() goes back to the top of the task's stack before it ends the task (2deb4be28077, v4.8). */
   readonly rewindsStack: boolean;
   /** The #PF path takes the page above the stack for a guard hit, too. */
   readonly guardHitAbove: boolean;
+  /** Spinlocks are tickets, or queued. */
+  readonly spinlocks: 'tickets' | 'queued';
+  /** try_to_wake_up() looks whether the thread may run on the CPU that thread_info names. */
+  readonly wakeChecksCpu: boolean;
+  /** cpuacct_charge() finds its counter through thread_info's `cpu`. */
+  readonly cpuacctByThreadInfo: boolean;
+  /** STRICT_MODULE_RWX: a module's text is read-only in the direct map, too. */
+  readonly protectsModuleText: boolean;
+  /** set_max_threads() knows an upper end. */
+  readonly clampsMaxThreads: boolean;
+  /** The kernel switches SMEP and SMAP on. */
+  readonly smep: boolean;
+  readonly smap: boolean;
   readonly oops: OopsWording;
 }
 
@@ -152,8 +170,17 @@ const OLDEST: KernelFeatures = {
   stackOverflowCheck: 'near',
   doubleFaultIsNmi: false,
   doubleFault: 'dies',
+  killer: 'oops_end',
+  asmEntries: false,
   rewindsStack: false,
   guardHitAbove: true,
+  spinlocks: 'tickets',
+  wakeChecksCpu: false,
+  cpuacctByThreadInfo: true,
+  protectsModuleText: false,
+  clampsMaxThreads: false,
+  smep: false,
+  smap: false,
   oops: WORDING_OLDEST,
 };
 
@@ -161,10 +188,15 @@ type Change = Partial<Omit<KernelFeatures, 'oops'>>;
 
 const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['2.6.32', {}],
-  ['2.6.39', {}],
+  // Tree; that of 2.6.32 takes the lock of the run queue at once.
+  ['2.6.39', { wakeChecksCpu: true }],
+  // de5397ad5b9a: the release was not looked up; in mainline by July 2011.
+  ['3.0', { smep: true }],
   // Tree of a 3.4; one of 3.1 has the old check. 55af77969fbd is in between.
   ['3.4', { stackOverflowCheck: 'overflown' }],
   ['3.6', {}],
+  // 52b6179ac87d
+  ['3.7', { smap: true }],
   [
     '3.14',
     {
@@ -180,6 +212,7 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   // 0d9e26329b0c; absent in the tree of 3.17, present in one of 3.18.140. "Recursive oops [...] until a panic
   // happened" (29d6455178a0); here it is a hang after as many faults as the machine counts for one.
   ['3.18', { stackEndCheck: 'bug' }],
+  ['4.2', { spinlocks: 'queued' }],
   [
     '4.4',
     {
@@ -189,8 +222,10 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       istStacks: IST_WITHOUT_SS,
     },
   ],
+  // 73e6aafd9ea8
+  ['4.6', { cpuacctByThreadInfo: false }],
   // 2deb4be28077 "x86/dumpstack: When OOPSing, rewind the stack before do_exit()"
-  ['4.8', { rewindsStack: true, threadInfo: THREAD_INFO_24 }],
+  ['4.8', { rewindsStack: true, killer: 'rewind_stack_do_exit', threadInfo: THREAD_INFO_24 }],
   // ba14a194a434, e37e43a497d5, 15f4eae70d36, ac496bf48d97
   [
     '4.9',
@@ -199,9 +234,12 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       THREAD_INFO_IN_TASK: true,
       threadInfo: flagsOnly(8),
       NR_CACHED_STACKS: 2,
+      // Tree; that of 3.14 knows the lower end only.
+      clampsMaxThreads: true,
     },
   ],
   ['4.10', {}],
+  ['4.11', { protectsModuleText: true }],
   // Tree; those of 4.8 and 4.9 do without `,ip:`.
   ['4.12', { stackOverflowCheck: 'overflown, ip' }],
   ['4.14', {}],
@@ -235,7 +273,7 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['5.6', { doubleFault: 'dies' }],
   ['5.7', {}],
   // The #DF handler enters with nmi_enter(): an overrun through #DF panics the machine.
-  ['5.8', { doubleFaultIsNmi: true }],
+  ['5.8', { doubleFaultIsNmi: true, asmEntries: true }],
   [
     '5.11',
     {
@@ -257,6 +295,8 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
       ]),
     },
   ],
+  // 0e25498f8cd4 "exit: Add and use make_task_dead."
+  ['5.17', { killer: 'make_task_dead' }],
   ['5.19', {}],
   ['6.1', {}],
   ['6.5', {}],
@@ -267,11 +307,15 @@ const CHANGES: readonly (readonly [since: string, change: Change])[] = [
   ['6.19', {}],
 ];
 
-/** The versions whose behaviour is known, oldest first. */
-export const KNOWN_VERSIONS: readonly string[] = CHANGES.map(([since]) => since);
+/** The versions that a row holds from, oldest first. */
+export const KNOWN_VERSIONS: readonly string[] = [
+  ...new Set([...CHANGES, ...WORDING_CHANGES].map(([since]) => since)),
+].sort(compareKernelVersions);
+
+const CHANGE_OF = new Map(CHANGES);
 
 /**
- * The features of the nearest known version not newer than `version`.
+ * The features of a version: those of the last row that is not newer, and which one that is.
  *
  * @throws RangeError outside 2.6.32 … 6.19
  */
@@ -282,13 +326,10 @@ export function featuresOf(version: string): { modelled: string; features: Kerne
   }
   let features = OLDEST;
   let modelled = oldest;
-  for (const [since, change] of CHANGES) {
+  for (const since of KNOWN_VERSIONS) {
     if (!sinceVersion(version, since)) break;
-    features = {
-      ...features,
-      ...change,
-      oops: { ...features.oops, ...WORDING_CHANGES.get(since) },
-    };
+    const oops = { ...features.oops, ...WORDING_CHANGES.get(since) };
+    features = { ...features, ...CHANGE_OF.get(since), oops };
     modelled = since;
   }
   return { modelled, features };

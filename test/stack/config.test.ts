@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ERAS } from '../../lib/stack/config';
 import { eraOf, kernelConfig } from '../../lib/stack/config';
 import { featuresOf, KNOWN_VERSIONS } from '../../lib/stack/versions';
@@ -53,8 +55,21 @@ describe('kernelConfig', () => {
 
   it('models an unknown version as the nearest lower one', () => {
     assert.equal(featuresOf('5.10').modelled, '5.8');
-    assert.equal(featuresOf('4.7').modelled, '4.4');
+    assert.equal(featuresOf('4.7').modelled, '4.6');
     for (const version of KNOWN_VERSIONS) assert.equal(featuresOf(version).modelled, version);
+  });
+
+  it('says by `modelled` which versions are alike: nothing else of stacks, traps and texts asks for one', () => {
+    assert.deepEqual(
+      ['5.16', '5.17', '5.18'].map((kernel) => featuresOf(kernel).modelled),
+      ['5.16', '5.17', '5.17'],
+    );
+    const folder = join(__dirname, '../../lib/stack');
+    const asking = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .filter((file) => readFileSync(join(folder, file), 'utf8').includes('/kernel-version'));
+    // What can be configured, and where the layout can be moved, go by the version itself.
+    assert.deepEqual(asking.sort(), ['config.ts', 'kconfig.ts', 'kernel-layout.ts', 'versions.ts']);
   });
 
   it('refuses versions outside what is known, and what is no version', () => {

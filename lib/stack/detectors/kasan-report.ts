@@ -1,8 +1,8 @@
 import type { VirtAddr } from '../../x86/addr';
-import { sinceVersion } from '../../mm/kernel-version';
 import { callTrace, stackWords } from '../call-trace';
 import type { Machine } from '../machine';
 import { taskLines } from '../oops';
+import type { OopsWording } from '../oops-wording';
 import { currentTask } from '../task';
 import { KASAN_FREE_PAGE, KASAN_GRANULE, kasanBugType, kasanShadowOf } from './kasan';
 
@@ -22,9 +22,8 @@ const LINE = '='.repeat(66);
  * over, and vmalloc space without pages. Only the probe's own loads and stores and its memset() are checked:
  * of CALL, PUSH and the exception frame KASAN sees nothing.
  *
- * The text is that of the version: the two headers before 4.12 from the patches that changed them ("kasan:
- * update log messages", merged for 4.4; "kasan: change report header", merged for 4.12). The dump of the
- * shadow and what is said of the page or the object are left out.
+ * The text is that of the version. The dump of the shadow and what is said of the page or the object are left
+ * out.
  */
 export function kasanAccess(m: Machine, address: VirtAddr, size: number, write: boolean): void {
   if (!m.config.KASAN || m.kasanReported) return;
@@ -59,15 +58,16 @@ function shadowOf(m: Machine, address: VirtAddr): number {
 
 function report(m: Machine, address: VirtAddr, size: number, write: boolean, shadow: number): void {
   const { cpu, config } = m;
-  const since = (version: string) => sinceVersion(config.version, version);
+  const { kasanHeader } = config.oops;
   const task = currentTask(m);
-  const where = `${bugType(shadow, config.version)} in ${m.text.symbolize(cpu.rip)}`;
+  const where = `${bugType(shadow, config.oops)} in ${m.text.symbolize(cpu.rip)}`;
   const what = `${write ? 'Write' : 'Read'} of size ${size}`;
   const who = `by task ${task?.comm ?? '?'}/${task?.pid ?? 0}`;
   const at = `at addr ${address.toString(16).padStart(16, '0')}`;
-  const header = since('4.12')
-    ? [`BUG: KASAN: ${where}`, `${what} ${at} ${who}`, '']
-    : [`BUG: ${since('4.4') ? 'KASAN' : 'KASan'}: ${where} ${at}`, `${what} ${who}`];
+  const header =
+    kasanHeader === 'KASAN'
+      ? [`BUG: KASAN: ${where}`, `${what} ${at} ${who}`, '']
+      : [`BUG: ${kasanHeader.replace(', address', '')}: ${where} ${at}`, `${what} ${who}`];
   const lines = [
     LINE,
     ...header,
@@ -76,18 +76,20 @@ function report(m: Machine, address: VirtAddr, size: number, write: boolean, sha
     ...callTrace(m, { rip: cpu.rip, rsp: cpu.rsp, rbp: cpu.gpr.rbp }),
     LINE,
     // add_taint() with LOCKDEP_NOW_UNRELIABLE, unless an oops has done it.
-    ...(since('4.4') && m.oopses === 0 ? ['Disabling lock debugging due to kernel taint'] : []),
+    ...(kasanHeader !== 'KASan, address' && m.oopses === 0
+      ? ['Disabling lock debugging due to kernel taint']
+      : []),
   ];
   // The taint is for what comes after it.
   m.kasanReported = true;
   m.printk(...lines);
 }
 
-/** What the version calls it; `slab-use-after-free` is in a log of 6.4-rc5. */
-function bugType(shadow: number, version: string): string {
+/** What the version calls it. */
+function bugType(shadow: number, { kasanHeader, kasanUseAfterFree }: OopsWording): string {
   const free = shadow === KASAN_SLAB_FREE;
-  if (!sinceVersion(version, '4.4'))
-    return free || shadow === KASAN_FREE_PAGE ? 'use after free' : 'out of bounds access';
-  if (free) return sinceVersion(version, '6.4') ? 'slab-use-after-free' : 'use-after-free';
+  if (kasanHeader === 'KASan, address')
+    return free || shadow === KASAN_FREE_PAGE ? kasanUseAfterFree : 'out of bounds access';
+  if (free) return kasanUseAfterFree;
   return shadow === KASAN_SLAB_REDZONE ? 'slab-out-of-bounds' : kasanBugType(shadow);
 }

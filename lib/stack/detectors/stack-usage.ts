@@ -1,4 +1,3 @@
-import { sinceVersion } from '../../mm/kernel-version';
 import { endOfStackOffset } from '../config';
 import type { Machine } from '../machine';
 import type { Task } from '../task';
@@ -40,7 +39,6 @@ export function checkStackUsage(m: Machine, task: Task): void {
   detectors.note('stack-usage', loads);
   if (unused >= (detectors.lowestUnused ?? m.config.THREAD_SIZE)) return;
   detectors.lowestUnused = unused;
-  // Trees: without the pid in 3.4, with it in 3.8.13.
-  const who = sinceVersion(m.config.version, '3.8') ? `${task.comm} (${task.pid})` : task.comm;
+  const who = m.config.oops.stackUsageNamesPid ? `${task.comm} (${task.pid})` : task.comm;
   m.printk(`${who} used greatest stack depth: ${unused} bytes left`);
 }
