@@ -267,20 +267,24 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: 'two of its twenty rows do not agree, both for overruns of slab pages',
+    says: 'one of its twenty rows does not agree, for overruns of slab pages',
     source: 'recording overruns.ndjson; npx guardpage agreement',
-    // The two rows are those of the next claims; all 200 seeds for them alone take a second.
+    // That row and the one that agrees by a hair; the others are far from their limits.
     holds: () => {
       const cells = new Set(RECORDED_RUNS.map(({ kernel, mode }) => `${kernel} ${mode}`));
       assert.equal(cells.size, 20);
       const apart = RECORDED_RUNS.filter(({ kernel, mode }) =>
         ['A16 polite512sparse', 'B8nc polite512dense'].includes(`${kernel} ${mode}`),
       );
-      const { rows } = agreement(apart, { seeds: 40, populations: 2, runaways: [] });
-      for (const row of rows) {
-        assert.equal(row.agrees, false, `${row.kernel} ${row.mode}`);
-        for (const text of row.apart) assert.match(text, /^slab: /);
-      }
+      const { rows } = agreement(apart, { seeds: 200, runaways: [] });
+      assert.deepEqual(
+        rows.map(({ kernel, agrees }) => [kernel, agrees]),
+        [
+          ['A16', true],
+          ['B8nc', false],
+        ],
+      );
+      for (const text of rows[1].apart) assert.match(text, /^slab: /);
     },
   },
   {
@@ -293,10 +297,10 @@ export const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    says: "Of 21 recorded overruns into a program's page 5 were never noticed; in the model the program compares every page it has, and notices all. Of 27 into a free page 2 were noticed later; in the model none. Of page tables and of the page cache there are two recorded runs each.",
+    says: "Of 21 recorded overruns into a program's page 5 were never noticed; in the model one page in six is never read again, an assumption, and few went unnoticed. Of 27 into a free page 2 were noticed later; in the model none. Of page tables and of the page cache there are two recorded runs each.",
     source: 'experiment victim-by-neighbour',
     holds: () => {
-      const { rows } = experiment('victim-by-neighbour').run({ trials: 8, machines: 2 }, 1).table;
+      const { rows } = experiment('victim-by-neighbour').run({ trials: 20, machines: 10 }, 1).table;
       const count = (evidence: string, below: string, outcome: string) =>
         rows.find(
           (row) => row.evidence === evidence && row.neighbour === below && row.outcome === outcome,
@@ -309,7 +313,8 @@ export const CLAIMS: readonly Claim[] = [
       assert.deepEqual(recordedOf('free page', 'delayed'), [2, 27]);
       assert.equal(recordedOf('page table', 'delayed')[1], 2);
       assert.equal(recordedOf('page cache', 'delayed')[1], 2);
-      assert.equal(count('model', 'user anon', 'silent')?.count, 0);
+      const unread = Number(count('model', 'user anon', 'silent')?.share);
+      assert.ok(unread < 0.2, `${unread}`);
       assert.equal(count('model', 'free page', 'delayed')?.count, 0);
     },
   },
@@ -318,7 +323,7 @@ export const CLAIMS: readonly Claim[] = [
     source: 'recording runaway.ndjson',
     holds: () => {
       const { rows, logLoss, baselineLogLoss } = runawayAgreement(RECORDED_RUNAWAYS, {
-        seeds: 8,
+        seeds: 20,
       });
       assert.equal(RECORDED_RUNAWAYS.length, 32);
       for (const { agrees, runs } of rows) assert.deepEqual([agrees, runs], [true, 8]);
