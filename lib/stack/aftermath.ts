@@ -3,7 +3,6 @@ import type { Fault } from '../x86/fault';
 import type { PageClass } from '../mm/page-info';
 import { endOfStackOffset } from './config';
 import type { Machine, MachineState } from './machine';
-import { stopProbe } from './probe';
 import type { Scene } from './scene';
 import {
   firstSymptom,
@@ -92,11 +91,8 @@ export function runAndObserve(
     scene.load.round(1 + (round % 3));
     note('activity');
   }
-  for (const probe of scene.probes) {
-    if (m.state !== 'alive') break;
-    if (probe.task.state === 'sleeping') scene.load.do((machine) => stopProbe(machine, probe));
-    note('wake');
-  }
+  if (m.state === 'alive') scene.load.stop(scene.probes);
+  note('wake');
   if (m.state === 'alive') scene.load.round(1);
   note('final');
   const changed = victims.length > 0 || ownDamage.endMagic || ownDamage.threadInfo.length > 0;

@@ -27,6 +27,7 @@ export function defineExit({ text }: Machine): void {
     if (exitProcess(m, taskStruct) && task) {
       checkStackUsage(m, task);
       m.threadInfo?.exit(taskStruct);
+      m.onExit?.(task);
       if (!killed) task.state = 'exited';
       m.exited.push(task);
     } else if (!killed) {

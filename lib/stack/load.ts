@@ -1,7 +1,8 @@
 import type { VirtAddr } from '../x86/addr';
-import type { Machine } from './machine';
+import type { Job, Machine } from './machine';
 import { newObject, OBJECT_TYPES, useObject } from './objects';
 import { wakeUpProcess } from './scheduler';
+import { stopProbe, type Probe } from './probe';
 import { createTask, type Task } from './task';
 import type { UserMemory } from './user-memory';
 
@@ -26,6 +27,8 @@ export class Load {
   private nextFile = 0;
   private saved = { files: 0, nextFile: 0 };
   private hasChildren = false;
+  /** The thread that the shell waits for. */
+  private awaited: Task | null = null;
 
   /** @throws RangeError if memory runs out before the shell has started */
   constructor(
@@ -38,8 +41,8 @@ export class Load {
     text.at(main, 0, (machine) => {
       const job = machine.work.shift();
       if (job) {
-        job(machine);
-        return;
+        this.awaited = job(machine) ?? null;
+        if (!this.awaited) return;
       }
       machine.setCurrentSleeping();
       machine.call(schedule.address, main.address);
@@ -51,6 +54,7 @@ export class Load {
     if (!shell) throw new RangeError('load: expected memory for the shell, but it ran out');
     this.shell = shell;
     m.attach(this);
+    m.onExit = (task) => this.ended(task);
     this.openFiles(FILES);
   }
 
@@ -59,6 +63,7 @@ export class Load {
   }
 
   restore(): void {
+    this.awaited = null;
     this.inodes.length = this.saved.files;
     this.nextFile = this.saved.nextFile;
   }
@@ -77,7 +82,7 @@ export class Load {
   }
 
   /** Has the shell do `jobs`, one after the other, and lets the machine come to rest. */
-  do(...jobs: ((m: Machine) => void)[]): void {
+  do(...jobs: Job[]): void {
     const { m, shell } = this;
     if (shell.state === 'dead') return;
     this.hasChildren = false;
@@ -88,6 +93,29 @@ export class Load {
     // Their exit ends the shell's wait().
     wakeUpProcess(m, shell);
     m.run();
+  }
+
+  /** Stops sleeping threads, one after the other: kthread_stop() returns when the thread has ended. */
+  stop(probes: readonly Probe[]): void {
+    const { m } = this;
+    const jobs = probes.map((probe) => (machine: Machine) => {
+      if (probe.task.state !== 'sleeping') return null;
+      stopProbe(machine, probe);
+      return probe.task;
+    });
+    this.do(...jobs);
+    // One that never ends is waited for in vain; the others are stopped all the same.
+    for (let left = Infinity; m.work.length > 0 && m.work.length < left && m.state === 'alive';) {
+      left = m.work.length;
+      this.do();
+    }
+  }
+
+  /** A task has ended: who waits for it goes on. */
+  private ended(task: Task): void {
+    if (task !== this.awaited) return;
+    this.awaited = null;
+    wakeUpProcess(this.m, this.shell);
   }
 
   /** A command of the shell: one child that exits. */

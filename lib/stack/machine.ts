@@ -58,6 +58,9 @@ export interface MachineOptions {
   readonly bootPages?: number;
 }
 
+/** What a user program does; it waits for the end of the task that is returned. */
+export type Job = (m: Machine) => Task | null | void;
+
 /**
  * One simulated computer running one configured kernel.
  *
@@ -126,7 +129,9 @@ export class Machine extends KernelAccess {
   /** Tasks that have exited and wait for what they held to be freed. */
   readonly exited: Task[] = [];
   /** What user programs are to do next: run by the load's task in its own context. */
-  readonly work: ((m: Machine) => void)[] = [];
+  readonly work: Job[] = [];
+  /** complete_vfork_done(): a task that exits tells who waits for it. */
+  onExit: ((task: Task) => void) | null = null;
   readonly irq: Interrupts = new Interrupts();
   readonly detectors: DetectorCosts = new DetectorCosts();
   private saved: MachineSnapshot | null = null;

@@ -31,6 +31,7 @@ export class UserMemory {
   private nextVa = HEAP;
   /** The page that is read: one array for all. */
   private readonly bytes = new Uint8Array(PAGE);
+  private readonly words = new Int32Array(this.bytes.buffer);
   /** Page frames that the next page tables are to lie in. */
   private readonly tablePfns: number[] = [];
 
@@ -91,13 +92,20 @@ export class UserMemory {
   verify(): void {
     const { m } = this;
     const suspects = this.suspects();
+    if (suspects.length === 0) return;
     const corrupt = { anon: 0, file: 0 };
+    const { cpu } = m;
+    const { cr3 } = cpu;
+    cpu.setCr3(BigInt(this.pageTable.root) << 12n);
+    cpu.cpl = 3;
     for (const page of suspects) if (!this.isIntact(page)) corrupt[page.class]++;
+    cpu.cpl = 0;
+    cpu.setCr3(cr3);
     if (corrupt.anon > 0) m.printk(`HOG ANON CORRUPT ${corrupt.anon} pages`);
     if (corrupt.file > 0) m.printk(`HOG FILE CORRUPT ${corrupt.file} files`);
   }
 
-  private suspects(): Iterable<UserPage> {
+  private suspects(): readonly UserPage[] {
     if (!this.m.hasSnapshot) return this.pages.filter(({ read }) => read);
     const suspects = new Set<UserPage>();
     const { byPfn, byTable } = this;
@@ -107,23 +115,16 @@ export class UserMemory {
       if (page?.read) suspects.add(page);
       for (const through of byTable.get(pfn) ?? []) if (through.read) suspects.add(through);
     }
-    return suspects;
+    return [...suspects];
   }
 
   /** A user-mode read of the whole page. A missing page would be filled with zeroes by the kernel. */
   private isIntact({ va, byte }: UserPage): boolean {
-    const { cpu } = this.m;
-    const { cr3 } = cpu;
-    cpu.setCr3(BigInt(this.pageTable.root) << 12n);
-    cpu.cpl = 3;
-    const fault = cpu.loadInto(this.bytes, va);
-    if (fault?.reason === 'reserved-bit') {
-      this.m.raiseAndLeave(fault);
-    }
-    cpu.cpl = 0;
-    cpu.setCr3(cr3);
+    const fault = this.m.cpu.loadInto(this.bytes, va);
+    if (fault?.reason === 'reserved-bit') this.m.raiseAndLeave(fault);
     if (fault !== null) return false;
-    for (const read of this.bytes) if (read !== byte) return false;
+    const word = Math.imul(byte, 0x01010101);
+    for (const read of this.words) if (read !== word) return false;
     return true;
   }
 
