@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { median, PROCESSES, sampleScript, type Sample } from './processes';
 
 const WORKER = join(__dirname, 'trials-worker.ts');
-const FEW = 500;
-const MANY = 4000;
+const FEW = 600;
+const MANY = 4800;
 
 const row = (name: string, value: string) =>
   console.log(`  ${name.padEnd(58)} ${value.padStart(10)}`);
 const perSecond = (rate: number) => `${Math.round(rate)}/s`;
 
-/** Overruns on a populated 64 MiB machine that goes back to its snapshot after each. */
+/** Overruns on populated 64 MiB machines that go back to their snapshot after each. */
 export async function benchTrials(): Promise<void> {
   const few = sampled(FEW);
   const many = sampled(MANY);
