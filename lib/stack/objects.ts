@@ -183,12 +183,13 @@ export function useObject(m: Machine, name: ObjectName, object: VirtAddr): boole
 
 /** list_del_init() */
 function unlink(m: Machine, at: VirtAddr): void {
+  const prevAt = offsetBy(at, 8n);
   const next = m.load64(at);
-  const prev = m.load64(offsetBy(at, 8n));
+  const prev = m.load64(prevAt);
   m.store64(offsetBy(next, 8n), prev);
   m.store64(prev, next);
   m.store64(at, at);
-  m.store64(offsetBy(at, 8n), at);
+  m.store64(prevAt, at);
 }
 
 function follow(m: Machine, at: VirtAddr): void {
