@@ -44,15 +44,18 @@ describe('npx guardpage', () => {
     }
   });
 
-  itWithFull('ends with the exit code of the mistake also where nobody reads what it says', async () => {
-    const full = openSync(FULL, 'w');
-    try {
-      const { child, ended } = start(['ignore', 'ignore', 'pipe'], 'overrun', '--nope');
-      child.stderr!.destroy();
-      const written = start(['ignore', 'ignore', full], 'overrun', '--nope').ended;
-      assert.deepEqual([(await ended).code, (await written).code], [2, 2]);
-    } finally {
-      closeSync(full);
-    }
-  });
+  itWithFull(
+    'ends with the exit code of the mistake also where nobody reads what it says',
+    async () => {
+      const full = openSync(FULL, 'w');
+      try {
+        const { child, ended } = start(['ignore', 'ignore', 'pipe'], 'overrun', '--nope');
+        child.stderr!.destroy();
+        const written = start(['ignore', 'ignore', full], 'overrun', '--nope').ended;
+        assert.deepEqual([(await ended).code, (await written).code], [2, 2]);
+      } finally {
+        closeSync(full);
+      }
+    },
+  );
 });
