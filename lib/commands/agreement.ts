@@ -4,7 +4,8 @@ import { parseRecordedRunaways, RUNAWAY_ENDINGS } from '../experiments/recorded-
 import { ENDINGS, parseRecordedRuns, RECORDED_RUNS } from '../experiments/recorded-runs';
 import type { RunawayAgreement } from '../experiments/runaway-agreement';
 import type { Register } from '.';
-import { readText, refusing, wholeNumber } from './options';
+import { refusing, wholeNumber } from './options';
+import { readTextFile } from './read-file';
 import { UsageError } from './usage-error';
 
 interface Flags {
@@ -76,7 +77,7 @@ function read<T>(
   what: string,
   parse: (text: string) => Recordings<T>,
 ): Recordings<T> {
-  const text = readText(option, file);
+  const text = readTextFile(`--${option}`, file);
   let found: Recordings<T>;
   try {
     found = parse(text);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { MAX_SEED } from '../random';
 import { parseAddress } from '../x86/addr';
 import { ERAS, type Era, type KernelOptions } from '../stack/config';
@@ -138,15 +137,4 @@ export function reportJson(value: object): string {
     if (entry instanceof Uint8Array) return undefined;
     return entry;
   });
-}
-
-/** The text of a file; `-` is standard input. `option` is named when it can't be read. */
-export function readText(option: string, file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw new UsageError(
-      `--${option}: can't read ${file}: ${(error as NodeJS.ErrnoException).code ?? error}`,
-    );
-  }
 }
