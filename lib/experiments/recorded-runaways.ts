@@ -22,9 +22,9 @@ export const RECORDED_RUNAWAYS: readonly RecordedRunaway[] = data.runs.map(
 const REBOOTS = /^(__const_udelay|delay_)/;
 
 /**
- * Reads recorded endless recursions, one JSON object a line, by the guest's state at the end: still running
- * (but silent) is `hang`; stopped by a reset is `panic` if panic() asked for it, else a triple fault. Left out
- * and counted: kernels that are not known here, and ends that contradict themselves or can't be told.
+ * Reads recorded endless recursions, one JSON object a line, by the guest's state at the end: still running is
+ * `hang`, also in a panic that has not come to its end; stopped by a reset is `panic` if panic() asked for it,
+ * else a triple fault. Left out and counted: kernels that are not known here, and ends that contradict themselves or can't be told.
  *
  * @throws RangeError that names the line and what was expected there
  */
@@ -77,13 +77,12 @@ const isTexts = (value: unknown): value is readonly string[] =>
 
 /** How it ended, or why that can't be told. */
 function endingOf({ state, reset, symbol, events }: End): RunawayEnding | { untold: string } {
-  const said = events?.some((event) => event.includes('Kernel panic')) ?? false;
-  const panicked = said || (symbol !== null && REBOOTS.test(symbol));
   if (state === 'running') {
-    if (reset) return { untold: 'still running, but reset' };
-    return panicked ? { untold: 'still running, but after a panic' } : 'hang';
+    return reset ? { untold: 'still running, but reset' } : 'hang';
   }
   if (reset === false) return { untold: 'shut down, but not reset' };
+  const said = events?.some((event) => event.includes('Kernel panic')) ?? false;
+  const panicked = said || (symbol !== null && REBOOTS.test(symbol));
   if (panicked) return 'panic';
   if (events !== null || symbol !== null) return 'reset';
   return { untold: 'reset, but neither events nor rip_symbol say by whom' };

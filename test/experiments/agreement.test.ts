@@ -167,11 +167,10 @@ describe('runawayAgreement', function () {
     const { runs, leftOut } = parseRecordedRunaways(text.join('\n'));
     assert.deepEqual(
       runs.map(({ frames, ending }) => `${frames} ${ending}`),
-      ['dense hang', 'sparse panic', 'dense reset', 'dense panic'],
+      [...Array<string>(3).fill('dense hang'), 'sparse panic', 'dense reset', 'dense panic'],
     );
     assert.deepEqual(leftOut, [
       { why: 'still running, but reset', lines: 1, first: 2 },
-      { why: 'still running, but after a panic', lines: 2, first: 3 },
       {
         why: 'reset, but neither events nor rip_symbol say by whom',
         ...{ lines: 1, first: 4 },
